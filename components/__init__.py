@@ -1,0 +1,1 @@
+"""The two component trees and the contract that joins them."""

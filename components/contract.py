@@ -1,0 +1,183 @@
+"""The substrate contract: what a substrate promises, and all that the platform may know about it.
+
+One frozen object takes three ways out of the substrate: in process to the platform tree, as the stack
+output `substrate`, and as labels and annotations on the Argo CD cluster Secret, where a team's own
+ApplicationSets read it. It never holds a secret: the kubeconfig is a stack output of its own.
+"""
+
+import json
+import re
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+ANNOTATION_PREFIX: Final = "llmp.dev/"
+"""Prefix of every label and annotation that carries the contract."""
+
+LABEL_FIELDS: Final = ("version", "cloud", "region", "cluster_name")
+"""Fields that are written as labels too, because ApplicationSet generators select by label."""
+
+
+class ContractModel(BaseModel):
+    """Base of all parts of the contract: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Toleration(ContractModel):
+    """One Kubernetes toleration, with the field names of the Kubernetes API in snake case."""
+
+    key: str = Field(min_length=1, examples=["nvidia.com/gpu"])
+    operator: Literal["Exists", "Equal"] = "Exists"
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+
+    def to_kubernetes(self) -> dict[str, str]:
+        """Return the toleration as the Kubernetes API spells it."""
+        toleration = {"key": self.key, "operator": self.operator, "effect": self.effect}
+        return toleration if self.value is None else {**toleration, "value": self.value}
+
+
+class DcgmExporter(ContractModel):
+    """Where the DCGM exporter of the substrate runs, so that the platform scrapes it, never a second one.
+
+    Two exporters on one node fight over the embedded DCGM engine and one of them crashes.
+    """
+
+    namespace: str
+    pod_labels: dict[str, str]
+    port: str = Field(description="Name of the container port that serves the metrics.")
+
+
+class GpuProfile(ContractModel):
+    """How a pod gets a GPU on this substrate: `nvidia.com/gpu` is schedulable under these terms."""
+
+    managed_by: Literal["gke", "gpu-operator", "none"] = Field(
+        description="Who runs the driver, the device plugin and DCGM."
+    )
+    products: tuple[str, ...] = Field(default=(), description="GPU products, for example nvidia-l4.")
+    max_gpus: int = Field(default=0, ge=0, description="GPUs when every pool is at its maximum.")
+    max_gpus_per_node: int = Field(default=0, ge=0, description="GPUs of the largest node.")
+    product_label: str | None = Field(
+        default=None, description="Node label whose value is the GPU product."
+    )
+    node_selector: dict[str, str] = Field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
+    runtime_class: str | None = Field(
+        default=None, description="RuntimeClass that GPU pods need; None where the node default has it."
+    )
+    dcgm: DcgmExporter | None = None
+
+
+class SecretStore(ContractModel):
+    """Which backend External Secrets reads and writes."""
+
+    kind: Literal["google-secret-manager", "kubernetes"]
+    project: str | None = Field(default=None, description="Google Cloud project of the secrets.")
+    prefix: str = Field(default="", description="Put before every remote secret id.")
+
+
+class WorkloadIdentity(ContractModel):
+    """One Kubernetes service account that a cloud identity trusts."""
+
+    namespace: str
+    service_account: str
+    annotations: dict[str, str] = Field(description="What the service account must carry.")
+
+
+class Dns(ContractModel):
+    """Who answers for the platform's domain."""
+
+    provider: Literal["none", "google", "cloudflare"] = "none"
+    zone: str | None = Field(default=None, description="Managed zone (google) or zone name.")
+    token_secret: str | None = Field(
+        default=None, description="Remote secret id of the API token; never the token."
+    )
+
+
+class SubstrateContract(ContractModel):
+    """Version 1 of the contract.
+
+    A field is added with a default; a field that changes meaning or goes makes a version 2.
+    """
+
+    version: Literal[1] = 1
+    cloud: Literal["gcp", "hetzner", "other"]
+    region: str
+    project: str | None = Field(default=None, description="Cloud project, where the cloud has such.")
+    cluster_name: str
+    domain: str | None = None
+    dns: Dns = Dns()
+    storage_class: str | None = Field(
+        default=None, description="StorageClass for volumes; None takes the cluster's default."
+    )
+    snapshot_class: str | None = Field(
+        default=None, description="VolumeSnapshotClass for backups; None where there is none."
+    )
+    load_balancer_annotations: dict[str, str] = Field(default_factory=dict)
+    gpu: GpuProfile
+    secret_store: SecretStore
+    registry_prefix: str | None = Field(
+        default=None, description="Image prefix of the substrate's own registry for model images."
+    )
+    workload_identities: dict[str, WorkloadIdentity] = Field(default_factory=dict)
+
+    @field_validator("load_balancer_annotations")
+    @classmethod
+    def _annotation_keys_are_qualified(cls, value: dict[str, str]) -> dict[str, str]:
+        for key in value:
+            if not re.fullmatch(r"([a-z0-9.-]+/)?[A-Za-z0-9][A-Za-z0-9._-]{0,62}", key):
+                msg = f"{key!r} is not a Kubernetes annotation key"
+                raise ValueError(msg)
+        return value
+
+    def to_output(self) -> dict[str, Any]:
+        """Return the JSON form that is exported as the stack output `substrate`."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_output(cls, value: object) -> Self:
+        """Read the stack output `substrate` of another stack.
+
+        Raises:
+            pydantic.ValidationError: the output is not a contract of this version.
+        """
+        return cls.model_validate(value)
+
+    def labels(self) -> dict[str, str]:
+        """Return the labels of the Argo CD cluster Secret that carry the contract."""
+        return {annotation_key(name): str(getattr(self, name)) for name in LABEL_FIELDS}
+
+    def annotations(self) -> dict[str, str]:
+        """Return the annotations of the Argo CD cluster Secret that carry the contract.
+
+        One annotation a field. Text stays as it is, so that a template can use it directly; everything
+        else is JSON (`fromJson` in a template). A field without a value is an empty text, never
+        absent: ApplicationSets run with missingkey=error.
+        """
+        return {
+            annotation_key(name): value
+            if isinstance(value, str)
+            else ("" if value is None else json.dumps(value, sort_keys=True))
+            for name, value in self.to_output().items()
+        }
+
+    @classmethod
+    def from_annotations(cls, annotations: dict[str, str]) -> Self:
+        """Read the contract back from the annotations of the cluster Secret.
+
+        Raises:
+            KeyError: an annotation of the contract is missing.
+            pydantic.ValidationError: a value is not what the contract allows.
+        """
+        values: dict[str, Any] = {}
+        for name, field in cls.model_fields.items():
+            text = annotations[annotation_key(name)]
+            is_text = field.annotation in (str, str | None, Literal["gcp", "hetzner", "other"])
+            values[name] = (text or None) if is_text else json.loads(text)
+        return cls.model_validate(values)
+
+
+def annotation_key(field_name: str) -> str:
+    """Return the label or annotation key of a contract field."""
+    return ANNOTATION_PREFIX + field_name.replace("_", "-")

@@ -1,0 +1,71 @@
+"""Physical names: what others address by name, and each system's limit on it.
+
+Pure functions. A name that does not fit is shortened in the middle, so that the suffix that makes it
+unique stays, and the same input always gives the same name.
+"""
+
+import hashlib
+import re
+from typing import Final
+
+DNS_LABEL_MAX: Final = 63
+"""Characters in a DNS label (RFC 1123), so in a Kubernetes Service or namespace name."""
+
+HELM_RELEASE_MAX: Final = 53
+"""Characters in a Helm release name (Helm 3 documentation), so in an Application name of ours."""
+
+GCP_SERVICE_ACCOUNT_MAX: Final = 30
+"""Characters in a Google service account id; the minimum is 6 (IAM documentation)."""
+
+GKE_CLUSTER_MAX: Final = 40
+"""Characters in a GKE cluster or node pool name (GKE API reference)."""
+
+HCLOUD_NAME_MAX: Final = 63
+"""Characters in a Hetzner Cloud server name, which becomes the host name (RFC 1123 label)."""
+
+ARGO_CD_NAMESPACE: Final = "argocd"
+APP_PROJECT: Final = "platform"
+
+_DIGEST_LENGTH: Final = 6
+
+
+def fit(name: str, limit: int) -> str:
+    """Return `name` if it fits in `limit` characters, else a shortened one that is as unique.
+
+    The shortened name keeps its start and its end and carries a digest of the whole between them.
+
+    Raises:
+        ValueError: `limit` leaves no room for a digest.
+    """
+    if len(name) <= limit:
+        return name
+    keep = limit - _DIGEST_LENGTH - 2
+    if keep < 2:  # noqa: PLR2004 - one character on each side
+        msg = f"a limit of {limit} leaves no room to shorten {name!r}"
+        raise ValueError(msg)
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_LENGTH]
+    tail = keep // 2
+    return f"{name[: keep - tail].rstrip('-')}-{digest}-{name[len(name) - tail :].lstrip('-')}"
+
+
+def slug(text: str, limit: int = DNS_LABEL_MAX) -> str:
+    """Return `text` as a DNS label: lower case letters, digits and hyphens, within `limit`.
+
+    Raises:
+        ValueError: nothing of `text` can stand in a DNS label.
+    """
+    label = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if not label:
+        msg = f"{text!r} has no character that can stand in a name"
+        raise ValueError(msg)
+    return fit(label, limit)
+
+
+def gcp_service_account(cluster: str, role: str) -> str:
+    """Return the id of a Google service account of this cluster: 6 to 30 characters."""
+    return fit(f"{cluster}-{role}", GCP_SERVICE_ACCOUNT_MAX)
+
+
+def application(name: str) -> str:
+    """Return the name of an Application, which is also the name of its Helm release."""
+    return fit(name, HELM_RELEASE_MAX)

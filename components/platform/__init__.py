@@ -1,0 +1,1 @@
+"""The platform tree: one Argo CD Application for each in-cluster system."""

@@ -1,0 +1,1 @@
+"""Builders of catalogue entries, one module a layer. Pure functions, no Pulumi."""

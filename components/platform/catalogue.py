@@ -1,0 +1,157 @@
+"""The catalogue: every in-cluster system as pure data, in the order it rolls out.
+
+A builder is a pure function from `PlatformInputs` to entries, in one file a layer under `apps/`. Adding a
+system is one builder function and one pin. There is no Pulumi call here: the catalogue of a stack can be
+built, compared and rendered in a test without an engine.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Final, Literal
+
+from components.contract import SubstrateContract
+from components.names import HELM_RELEASE_MAX
+from components.platform.config import Model, PlatformConfig, Tenant, profile_includes
+from components.versions import ChartPin, GitPin
+
+Layer = Literal["platform", "serving", "routing", "llm-gateway", "experience"]
+LAYERS: Final[tuple[Layer, ...]] = ("platform", "serving", "routing", "llm-gateway", "experience")
+
+Values = Mapping[str, Any]
+"""Helm values: JSON data, keys as the chart spells them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlatformInputs:
+    """All that a builder may look at."""
+
+    config: PlatformConfig
+    models: tuple[Model, ...]
+    tenants: tuple[Tenant, ...]
+    contract: SubstrateContract
+    revision: str
+    """Git revision of our own charts: commit, tag or branch."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpstreamChart:
+    """A chart of somebody else at an exact version."""
+
+    pin: ChartPin
+    values: Values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnChart:
+    """A chart of this project, at the revision that the program runs from."""
+
+    chart: str
+    """Folder under charts/."""
+    values: Values
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kustomization:
+    """A kustomization: in this project under charts/ (no pin), or in somebody else's repository."""
+
+    path: str
+    pin: GitPin | None = None
+    patches: tuple[Mapping[str, Any], ...] = ()
+    """Inline kustomize patches, each with `target` and `patch`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IgnoreDifference:
+    """A field that something else than git owns, so that Argo CD neither reports nor resets it."""
+
+    group: str
+    kind: str
+    json_pointers: tuple[str, ...] = ()
+    jq_path_expressions: tuple[str, ...] = ()
+    name: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CatalogueEntry:
+    """One system: becomes one Argo CD Application."""
+
+    name: str
+    """Application name and Helm release name: fixes Service names, so endpoints rest on it."""
+    namespace: str
+    layer: Layer
+    source: UpstreamChart | OwnChart | Kustomization
+    requires: tuple[str, ...] = ()
+    """Entries that must be Healthy and Synced before this one is created."""
+    sync: Literal["automatic", "manual"] = "automatic"
+    """Manual creates the Application and starts nothing: the cost gate of GPU workloads."""
+    ignore_differences: tuple[IgnoreDifference, ...] = ()
+    namespace_labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    create_namespace: bool = True
+    skip_dry_run_on_missing_resource: bool = False
+    """For objects whose CRD the same Application brings."""
+    gate_timeout_seconds: int = 600
+    """How long dependants wait for it; the first sync pulls images."""
+
+
+Builder = Callable[[PlatformInputs], Sequence[CatalogueEntry]]
+
+
+class CatalogueError(ValueError):
+    """The catalogue contradicts itself: a defect in a builder, never in a user's config."""
+
+
+def order(entries: Sequence[CatalogueEntry]) -> tuple[CatalogueEntry, ...]:
+    """Return entries in rollout order: each one behind all that it requires, else as they were given.
+
+    Raises:
+        CatalogueError: a name is taken twice or too long, an edge leads nowhere, to itself or in a
+            circle, or an entry requires one that is synced by hand and so may never be there.
+    """
+    by_name: dict[str, CatalogueEntry] = {}
+    for entry in entries:
+        if entry.name in by_name:
+            msg = f"two entries are called {entry.name!r}"
+            raise CatalogueError(msg)
+        if len(entry.name) > HELM_RELEASE_MAX:
+            msg = f"{entry.name!r} is longer than a Helm release name ({HELM_RELEASE_MAX})"
+            raise CatalogueError(msg)
+        by_name[entry.name] = entry
+    for entry in entries:
+        for required in entry.requires:
+            if required not in by_name:
+                msg = f"{entry.name!r} requires {required!r}, which is not in the catalogue"
+                raise CatalogueError(msg)
+            if by_name[required].sync == "manual":
+                msg = f"{entry.name!r} requires {required!r}, which is synced by hand"
+                raise CatalogueError(msg)
+    sorter = TopologicalSorter({entry.name: entry.requires for entry in entries})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        msg = "entries require each other in a circle: " + " -> ".join(error.args[1])
+        raise CatalogueError(msg) from error
+    ordered: list[CatalogueEntry] = []
+    position = {entry.name: index for index, entry in enumerate(entries)}
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=position.__getitem__)
+        ordered.extend(by_name[name] for name in ready)
+        sorter.done(*ready)
+    return tuple(ordered)
+
+
+def gates(entries: Sequence[CatalogueEntry]) -> frozenset[str]:
+    """Return the names that others require: only these are waited for."""
+    return frozenset(required for entry in entries for required in entry.requires)
+
+
+def includes_layer(inputs: PlatformInputs, layer: Layer) -> bool:
+    """Return whether the stack's profile holds a layer."""
+    least = {
+        "platform": "platform",
+        "serving": "serving",
+        "routing": "llm-gateway",
+        "llm-gateway": "llm-gateway",
+        "experience": "full",
+    }
+    return profile_includes(inputs.config.profile, least[layer])  # type: ignore[arg-type]

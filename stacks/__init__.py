@@ -1,0 +1,1 @@
+"""Stacks: the typed config of one deployment, and a composition root for each kind of substrate."""

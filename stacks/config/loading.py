@@ -1,0 +1,200 @@
+"""Reads and checks one stack object: all problems of a file come out at once.
+
+Pydantic stops at the first layer: rules between sections never run while a single value is wrong. So a
+wrong value is reported, then replaced by its default or by the example of its field, and the rest is
+checked as if it had been right. What only looks wrong because of such a replacement is not reported.
+"""
+
+import copy
+import json
+from pathlib import Path
+from typing import Any, Final, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticUndefined
+
+from stacks.config.problems import (
+    ConfigError,
+    Location,
+    Problem,
+    example_of,
+    field_at,
+    models_in,
+    path_of,
+    placeholder,
+    problem_of,
+    shown,
+)
+from stacks.config.rules import stack_problems
+from stacks.config.stack import STACK_KINDS, Stack
+
+CONFIG_KEY: Final = "llmp:stack"
+"""The one Pulumi config key of this program."""
+
+_ROUNDS: Final = 8
+"""Rounds of replace and check again; each one can only uncover problems one layer deeper."""
+
+
+def load_stack_file(path: Path) -> Stack:
+    """Return the checked stack object of a `Pulumi.<stack>.yaml`.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds anything that is not allowed.
+    """
+    source = str(path)
+    try:
+        document: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _file_error(source, f"cannot be read: {error.strerror}", "give a file") from error
+    except UnicodeDecodeError as error:
+        raise _file_error(source, "is not UTF-8 text", "save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not valid YAML"
+        raise _file_error(
+            source, f"is not valid YAML{where}: {problem}", "correct the YAML"
+        ) from error
+    config = cast("dict[str, Any]", document).get("config") if isinstance(document, dict) else None
+    stack = config.get(CONFIG_KEY) if isinstance(config, dict) else None
+    if stack is None:
+        raise _file_error(
+            source,
+            f"has no `{CONFIG_KEY}` under `config`",
+            f"write the stack object below `config: {CONFIG_KEY}:`, as Pulumi.local.yaml does",
+        )
+    return parse_stack(stack, source)
+
+
+def parse_stack(raw: object, source: str) -> Stack:
+    """Return the checked stack object.
+
+    Args:
+        raw: the value of the config key, as YAML or JSON data.
+        source: what the problems are said of, a file or a config key.
+
+    Raises:
+        ConfigError: with every problem that can be found.
+    """
+    if not isinstance(raw, dict):
+        message = "must be a mapping with the key `kind`"
+        problem = Problem(
+            path=path_of(()), message=message, value=shown(raw), fix="write kind: gke below it"
+        )
+        raise ConfigError([problem], source)
+    # Through JSON and back: dates and other YAML types become what Pulumi would hand over.
+    data = cast("dict[str, Any]", json.loads(json.dumps(raw, default=str)))
+    kind = data.get("kind")
+    model = STACK_KINDS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise ConfigError([_kind_problem(data)], source)
+    problems: list[Problem] = []
+    replaced: set[str] = set()
+    stack = _check(model, copy.deepcopy(data), problems, replaced)
+    if stack is not None:
+        problems.extend(
+            problem
+            for problem in stack_problems(cast("Stack", stack), data)
+            if not any(_concerns(problem.path, path) for path in replaced)
+        )
+    if problems:
+        raise ConfigError(dict.fromkeys(problems), source)
+    return cast("Stack", stack)
+
+
+def _file_error(source: str, message: str, fix: str) -> ConfigError:
+    return ConfigError([Problem(path="(file)", message=message, fix=fix)], source)
+
+
+def _kind_problem(data: dict[str, Any]) -> Problem:
+    kinds = ", ".join(STACK_KINDS)
+    if "kind" not in data:
+        likely = next((kind for kind in STACK_KINDS if kind in data), "gke")
+        return Problem(
+            path="kind",
+            message="is required and missing",
+            allowed=kinds,
+            fix=f"add `kind: {likely}`",
+        )
+    return Problem(
+        path="kind",
+        message="is none of the known kinds",
+        value=shown(data["kind"]),
+        allowed=kinds,
+        fix=f"write one of: {kinds}",
+    )
+
+
+def _concerns(path: str, replaced: str) -> bool:
+    return path == replaced or path.startswith((f"{replaced}.", f"{replaced}["))
+
+
+def _check(
+    model: type[BaseModel],
+    data: dict[str, Any],
+    problems: list[Problem],
+    replaced: set[str],
+) -> BaseModel | None:
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate_json(json.dumps(data))
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        problems.extend(problem_of(model, detail) for detail in details)
+        # Deepest and last first, so that removing a list element moves no other one.
+        locations = {_without_tags(detail["loc"]): detail for detail in details}
+        for location in sorted(locations, key=_removal_order, reverse=True):
+            replaced.add(path_of(location))
+            if not _replace(model, data, location, locations[location]):
+                return None
+    return None
+
+
+def _removal_order(location: Location) -> tuple[tuple[int, str, int], ...]:
+    return tuple(
+        (1, "", part) if isinstance(part, int) else (0, part, 0) for part in location
+    )
+
+
+def _without_tags(location: Location) -> tuple[str | int, ...]:
+    return tuple(
+        part for part in location if isinstance(part, int) or not part.startswith("<")
+    )
+
+
+def _replace(
+    model: type[BaseModel], data: dict[str, Any], location: Location, error: ErrorDetails
+) -> bool:
+    """Make the place of one error right; return False where nothing right is known for it."""
+    if not location:
+        return False
+    parent: Any = data
+    for part in location[:-1]:
+        try:
+            parent = parent[part]
+        except (KeyError, IndexError, TypeError):
+            return True  # an error above has removed it already
+    last = location[-1]
+    field = field_at(model, error["loc"])
+    nested = models_in(field.annotation) if field else []
+    example = example_of(field)
+    if isinstance(last, int):
+        if not isinstance(parent, list):
+            return True
+        elements = cast("list[Any]", parent)
+        examples = cast("list[Any]", example) if isinstance(example, list) else []
+        right = placeholder(nested[0]) if nested else next(iter(examples), None)
+        # An element is replaced rather than removed where that can be: later paths keep their index.
+        elements[last : last + 1] = [] if right is None else [right]
+        return True
+    if not isinstance(parent, dict):
+        return True
+    section = cast("dict[str, Any]", parent)
+    if error["type"] == "extra_forbidden" or field is None or not field.is_required():
+        section.pop(last, None)
+        return True
+    if example is PydanticUndefined:
+        example = placeholder(nested[0]) if nested else None
+    section[last] = copy.deepcopy(example)
+    return example is not None
