@@ -88,6 +88,8 @@ class CatalogueEntry:
     ignore_differences: tuple[IgnoreDifference, ...] = ()
     namespace_labels: Mapping[str, str] = field(default_factory=dict[str, str])
     create_namespace: bool = True
+    extra_namespaces: tuple[str, ...] = ()
+    """Further namespaces that the chart writes to, for example kube-system."""
     skip_dry_run_on_missing_resource: bool = False
     """For objects whose CRD the same Application brings."""
     gate_timeout_seconds: int = 600
