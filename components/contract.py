@@ -1,8 +1,8 @@
 """The substrate contract: what a substrate promises, and all that the platform may know about it.
 
-One frozen object takes three ways out of the substrate: in process to the platform tree, as the stack
-output `substrate`, and as labels and annotations on the Argo CD cluster Secret, where a team's own
-ApplicationSets read it. It never holds a secret: the kubeconfig is a stack output of its own.
+One frozen object takes three ways out of the substrate: in process to the platform tree, as the
+stack output `substrate`, and as labels and annotations on the Argo CD cluster Secret, where a team's
+own ApplicationSets read it. It never holds a secret: the kubeconfig is a stack output of its own.
 """
 
 import json
@@ -39,9 +39,10 @@ class Toleration(ContractModel):
 
 
 class DcgmExporter(ContractModel):
-    """Where the DCGM exporter of the substrate runs, so that the platform scrapes it, never a second one.
+    """Where the DCGM exporter of the substrate runs, for the platform to scrape.
 
-    Two exporters on one node fight over the embedded DCGM engine and one of them crashes.
+    The platform never starts one of its own: two on a node fight over the embedded DCGM engine and one
+    of them crashes.
     """
 
     namespace: str
@@ -55,7 +56,9 @@ class GpuProfile(ContractModel):
     managed_by: Literal["gke", "gpu-operator", "none"] = Field(
         description="Who runs the driver, the device plugin and DCGM."
     )
-    products: tuple[str, ...] = Field(default=(), description="GPU products, for example nvidia-l4.")
+    products: tuple[str, ...] = Field(
+        default=(), description="GPU products, for example nvidia-l4."
+    )
     max_gpus: int = Field(default=0, ge=0, description="GPUs when every pool is at its maximum.")
     max_gpus_per_node: int = Field(default=0, ge=0, description="GPUs of the largest node.")
     product_label: str | None = Field(
@@ -64,7 +67,8 @@ class GpuProfile(ContractModel):
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
     runtime_class: str | None = Field(
-        default=None, description="RuntimeClass that GPU pods need; None where the node default has it."
+        default=None,
+        description="RuntimeClass that GPU pods need; None where the node default has it.",
     )
     dcgm: DcgmExporter | None = None
 
@@ -104,7 +108,9 @@ class SubstrateContract(ContractModel):
     version: Literal[1] = 1
     cloud: Literal["gcp", "hetzner", "other"]
     region: str
-    project: str | None = Field(default=None, description="Cloud project, where the cloud has such.")
+    project: str | None = Field(
+        default=None, description="Cloud project, where the cloud has such."
+    )
     cluster_name: str
     domain: str | None = None
     dns: Dns = Dns()
@@ -151,8 +157,8 @@ class SubstrateContract(ContractModel):
     def annotations(self) -> dict[str, str]:
         """Return the annotations of the Argo CD cluster Secret that carry the contract.
 
-        One annotation a field. Text stays as it is, so that a template can use it directly; everything
-        else is JSON (`fromJson` in a template). A field without a value is an empty text, never
+        One annotation a field. Text stays as it is, so that a template can use it directly; all else is
+        JSON (`fromJson` in a template). A field without a value is an empty text, never
         absent: ApplicationSets run with missingkey=error.
         """
         return {

@@ -1,7 +1,7 @@
 """Physical names: what others address by name, and each system's limit on it.
 
-Pure functions. A name that does not fit is shortened in the middle, so that the suffix that makes it
-unique stays, and the same input always gives the same name.
+Pure functions. A name that does not fit is shortened in the middle, so that the suffix that makes
+it unique stays, and the same input always gives the same name.
 """
 
 import hashlib

@@ -23,7 +23,7 @@ def chart_revision(configured: str | None, root: Path = REPOSITORY_ROOT) -> str:
     if configured is not None:
         return configured
     try:
-        result = subprocess.run(
+        result = subprocess.run(  # noqa: S603 - no part of the command is a user's
             ["git", "-C", str(root), "rev-parse", "HEAD"],  # noqa: S607 - git from PATH is meant
             capture_output=True,
             text=True,
@@ -36,7 +36,7 @@ def chart_revision(configured: str | None, root: Path = REPOSITORY_ROOT) -> str:
     if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
         msg = (
             "platform.gitops.revision: is not set, and this folder is no git checkout whose commit "
-            "could be used\n  fix:     run from a git checkout, or set it to a commit, tag or branch"
+            "could be used\n  fix:     run from a git checkout, or set it to a commit or a tag"
         )
         raise RevisionError(msg)
     return commit

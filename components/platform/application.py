@@ -75,7 +75,7 @@ class ArgoApplication(pulumi.ComponentResource):
 def application_manifest(
     entry: CatalogueEntry, repository: str, revision: str, *, is_gate: bool
 ) -> dict[str, Any]:
-    """Return the Application as Kubernetes takes it: pure data, the same for tests and for Pulumi."""
+    """Return the Application as Kubernetes takes it: pure data, so that tests see it too."""
     annotations: dict[str, str] = {}
     if is_gate:
         annotations = {

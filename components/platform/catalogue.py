@@ -1,8 +1,8 @@
 """The catalogue: every in-cluster system as pure data, in the order it rolls out.
 
-A builder is a pure function from `PlatformInputs` to entries, in one file a layer under `apps/`. Adding a
-system is one builder function and one pin. There is no Pulumi call here: the catalogue of a stack can be
-built, compared and rendered in a test without an engine.
+A builder is a pure function from `PlatformInputs` to entries, in one file a layer under `apps/`.
+Adding a system is one builder function and one pin. There is no Pulumi call here: the catalogue of
+a stack can be built, compared and rendered in a test without an engine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -104,7 +104,7 @@ class CatalogueError(ValueError):
 
 
 def order(entries: Sequence[CatalogueEntry]) -> tuple[CatalogueEntry, ...]:
-    """Return entries in rollout order: each one behind all that it requires, else as they were given.
+    """Return entries in rollout order: each one behind all that it requires, else as given.
 
     Raises:
         CatalogueError: a name is taken twice or too long, an edge leads nowhere, to itself or in a

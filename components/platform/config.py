@@ -1,10 +1,10 @@
 """What the platform tree reads: the `platform`, `models` and `tenants` sections of a stack file.
 
-Shapes, limits and defaults of one section each. Rules between sections are in `stacks.config.rules`,
-because they also need the substrate.
+Shapes, limits and defaults of one section each. Rules between sections are in
+`stacks.config.rules`, because they also need the substrate.
 """
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -52,7 +52,7 @@ class Section(BaseModel):
 
 
 class Features(Section):
-    """Capabilities that a stack switches on. What each one needs is in `stacks.config.rules`."""
+    """Capabilities that a stack switches on; `stacks.config.rules` says what each one needs."""
 
     autoscaling: bool = Field(default=True, description="KEDA scales models on waiting requests.")
     kserve: bool = Field(default=False, description="KServe controllers and presets.")
@@ -64,7 +64,9 @@ class Features(Section):
     egress: bool = Field(default=False, description="Models of external providers.")
     guardrails: bool = Field(default=False, description="PII masking and injection filter.")
     n8n: bool = Field(default=False, description="Workflow automation.")
-    security: bool = Field(default=False, description="Admission policies and default-deny network.")
+    security: bool = Field(
+        default=False, description="Admission policies and default-deny network."
+    )
     opencost: bool = Field(default=False, description="Infrastructure cost by tenant.")
 
 
@@ -91,8 +93,11 @@ class NoDns(Section):
     provider: Literal["none"] = "none"
 
 
-def _dns_tag(value: Any) -> str | None:
-    provider = value.get("provider", "none") if isinstance(value, dict) else value.provider
+def _dns_tag(value: object) -> str | None:
+    if isinstance(value, dict):
+        provider = cast("dict[str, object]", value).get("provider", "none")
+    else:
+        provider = getattr(value, "provider", None)
     return f"<{provider}>" if provider in {"none", "google", "cloudflare"} else None
 
 
@@ -137,7 +142,7 @@ class PlatformConfig(Section):
 
 
 class HuggingFaceSource(Section):
-    """Weights from the Hugging Face hub, staged before the engine starts, which then runs offline."""
+    """Weights from the Hugging Face hub, staged before the engine starts and runs offline."""
 
     hugging_face: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+$",
@@ -164,7 +169,7 @@ class ImageSource(Section):
     )
 
 
-def _source_tag(value: Any) -> str:
+def _source_tag(value: object) -> str:
     is_image = "image" in value if isinstance(value, dict) else isinstance(value, ImageSource)
     return "<image>" if is_image else "<hugging_face>"
 
@@ -219,7 +224,7 @@ class ModelResources(Section):
     memory_gib: int = Field(default=10, ge=1, le=4096, description="Memory requested and limit.")
     weights_gib: int = Field(default=30, ge=1, le=4096, description="Disk for staged weights.")
     shared_memory_gib: int = Field(
-        default=1, ge=1, le=1024, description="/dev/shm, part of memory_gib; NCCL needs it."
+        default=1, ge=1, le=1024, description="For NCCL; a part of memory_gib, not on top of it."
     )
 
     @model_validator(mode="after")
@@ -244,7 +249,7 @@ class Model(Section):
         default=0.85,
         ge=0.1,
         le=0.95,
-        description="share of GPU memory for the engine; above 0.95 nothing is left for CUDA graphs",
+        description="share of GPU memory for the engine; the rest is for CUDA graphs and the driver",
     )
     quantization: Literal["awq_marlin", "gptq_marlin", "fp8", "bitsandbytes"] | None = None
     dtype: Literal["auto", "bfloat16", "float16"] = "auto"
@@ -258,7 +263,7 @@ class Model(Section):
     scaling: ScalingTargets = ScalingTargets()
     autostart: bool = Field(
         default=False,
-        description="False creates the model but starts nothing: no GPU is paid until it is synced.",
+        description="False creates the model but starts nothing: no GPU is paid until it is synced",
     )
     priority: Literal["interactive", "standard", "batch"] = "standard"
     price: Price

@@ -14,7 +14,7 @@ from components.platform.project import ArgoProject, ArgoProjectArgs
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlatformArgs:
-    """Inputs of the platform tree: plain data only, because they decide which Applications exist."""
+    """Inputs of the platform tree: plain data, because it decides which Applications exist."""
 
     inputs: PlatformInputs
 
@@ -22,8 +22,8 @@ class PlatformArgs:
 class Platform(pulumi.ComponentResource):
     """Everything in the cluster, as Argo CD Applications.
 
-    It makes no in-cluster object but the AppProject and the Applications; Argo CD makes the rest. It knows
-    of the substrate only what the contract says.
+    It makes no in-cluster object but the AppProject and the Applications: Argo CD makes the rest.
+    It knows of the substrate only what the contract says.
     """
 
     entries: tuple[CatalogueEntry, ...]

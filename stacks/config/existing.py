@@ -13,7 +13,7 @@ class ClusterFacts(Section):
 
     cloud: Literal["gcp", "hetzner", "other"] = "other"
     region: str = Field(default="local", min_length=1)
-    project: str | None = Field(default=None, description="Cloud project, where the cloud has such.")
+    project: str | None = Field(default=None, description="Cloud project, where there is one.")
     cluster_name: str = Field(min_length=1, max_length=63, examples=["kind-llmp"])
     storage_class: str | None = None
     snapshot_class: str | None = None
@@ -30,8 +30,8 @@ class ExistingConfig(Section):
     contract_from: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$",
-        description="<organization>/<project>/<stack> whose outputs `substrate` and `kubeconfig` are "
-        "read; with a state backend of your own the organization is called `organization`",
+        description="<organization>/<project>/<stack>, whose outputs `substrate` and `kubeconfig` "
+        "are read; with a state backend of your own the organization is called `organization`",
         examples=["organization/llmp/gke"],
     )
     context: str | None = Field(

@@ -1,8 +1,8 @@
 """Reads and checks one stack object: all problems of a file come out at once.
 
-Pydantic stops at the first layer: rules between sections never run while a single value is wrong. So a
-wrong value is reported, then replaced by its default or by the example of its field, and the rest is
-checked as if it had been right. What only looks wrong because of such a replacement is not reported.
+Pydantic stops at the first layer: rules between sections never run while a single value is wrong.
+So a wrong value is reported, then replaced by its default or by the example of its field, and the rest
+is checked as if it had been right. What only looks wrong because of that is not reported.
 """
 
 import copy
@@ -20,6 +20,7 @@ from stacks.config.problems import (
     Problem,
     example_of,
     field_at,
+    mapping,
     models_in,
     path_of,
     placeholder,
@@ -56,8 +57,7 @@ def load_stack_file(path: Path) -> Stack:
         raise _file_error(
             source, f"is not valid YAML{where}: {problem}", "correct the YAML"
         ) from error
-    config = cast("dict[str, Any]", document).get("config") if isinstance(document, dict) else None
-    stack = config.get(CONFIG_KEY) if isinstance(config, dict) else None
+    stack = mapping(mapping(document).get("config")).get(CONFIG_KEY)
     if stack is None:
         raise _file_error(
             source,
@@ -152,15 +152,11 @@ def _check(
 
 
 def _removal_order(location: Location) -> tuple[tuple[int, str, int], ...]:
-    return tuple(
-        (1, "", part) if isinstance(part, int) else (0, part, 0) for part in location
-    )
+    return tuple((1, "", part) if isinstance(part, int) else (0, part, 0) for part in location)
 
 
 def _without_tags(location: Location) -> tuple[str | int, ...]:
-    return tuple(
-        part for part in location if isinstance(part, int) or not part.startswith("<")
-    )
+    return tuple(part for part in location if isinstance(part, int) or not part.startswith("<"))
 
 
 def _replace(
@@ -175,7 +171,12 @@ def _replace(
             parent = parent[part]
         except (KeyError, IndexError, TypeError):
             return True  # an error above has removed it already
-    last = location[-1]
+    return _put_right(parent, location[-1], model, error)
+
+
+def _put_right(
+    parent: object, last: str | int, model: type[BaseModel], error: ErrorDetails
+) -> bool:
     field = field_at(model, error["loc"])
     nested = models_in(field.annotation) if field else []
     example = example_of(field)
@@ -185,7 +186,7 @@ def _replace(
         elements = cast("list[Any]", parent)
         examples = cast("list[Any]", example) if isinstance(example, list) else []
         right = placeholder(nested[0]) if nested else next(iter(examples), None)
-        # An element is replaced rather than removed where that can be: later paths keep their index.
+        # Replaced rather than removed where that can be, so that later paths keep their index.
         elements[last : last + 1] = [] if right is None else [right]
         return True
     if not isinstance(parent, dict):

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, cast, get_args
 
@@ -78,6 +78,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN_VALUE_LENGTH else text[: _SHOWN_VALUE_LENGTH - 1] + "…"
 
 
+def mapping(value: object) -> dict[str, object]:
+    """Return YAML data as a mapping; empty where it is none."""
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
 def models_in(annotation: object) -> list[type[BaseModel]]:
     """Return the pydantic models that an annotation speaks of, at any depth."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -145,95 +150,173 @@ def placeholder(model: type[BaseModel]) -> dict[str, Any] | None:
     return section
 
 
-def _unknown_key(model: type[BaseModel], location: Location, value: object) -> Problem:
-    key = str(location[-1])
-    allowed = keys_at(model, location[:-1])
-    close = difflib.get_close_matches(key, allowed, n=1)
-    fix = f"write {close[0]!r} instead, or remove it" if close else "remove it"
-    return Problem(
-        path=path_of(location),
-        message=f"unknown key {key!r}",
-        value=shown(value),
-        allowed=", ".join(allowed) or None,
-        fix=fix,
-    )
-
-
 def problem_of(model: type[BaseModel], error: ErrorDetails) -> Problem:
     """Return one validation error of pydantic as a problem."""
-    location = error["loc"]
-    kind = error["type"]
-    context: dict[str, Any] = error.get("ctx", {})
-    if kind == "extra_forbidden":
-        return _unknown_key(model, location, error["input"])
-    field = field_at(model, location)
-    description = field.description if field else None
-    example = example_of(field)
-    has_example = example is not PydanticUndefined
-    if kind == "missing":
-        return Problem(
-            path=path_of(location),
-            message="is required and missing",
-            allowed=description,
-            fix=f"add `{location[-1]}: {shown(example)}`" if has_example else "add it",
-        )
-    if kind == "value_error":
-        message = str(context.get("error", error["msg"]))
-        text, _, fix = message.partition("; ")
-        return Problem(
-            path=path_of(location),
-            message=text,
-            value=None if isinstance(error["input"], dict) else shown(error["input"]),
-            fix=fix or "change it as said",
-        )
-    allowed = description
-    fix = f"write something like {shown(example)}" if has_example else "write an allowed value"
-    message = error["msg"][0].lower() + error["msg"][1:]
-    if kind in {"literal_error", "enum"}:
-        allowed = str(context["expected"])
-        choices = [choice.strip("'") for choice in allowed.replace(" or ", ", ").split(", ")]
-        close = difflib.get_close_matches(str(error["input"]), choices, n=1)
-        message = "is not one of the allowed values"
-        fix = f"write {close[0] if close else choices[0]}"
-    elif kind in {"union_tag_invalid", "union_tag_not_found"}:
-        sections = models_in(field.annotation) if field else []
-        choices = [
-            str(get_args(one.model_fields["provider"].annotation)[0])
-            for one in sections
-            if "provider" in one.model_fields
-        ]
-        message, allowed = "is none of the known kinds", ", ".join(choices) or None
-        fix = f"set provider to one of: {allowed}" if allowed else fix
-    elif kind == "string_pattern_mismatch":
-        message = "does not have the right form"
-        allowed = description or f"text that matches {context['pattern']}"
-    elif kind in {"greater_than_equal", "greater_than", "less_than_equal", "less_than"}:
-        bound = context.get("ge", context.get("gt", context.get("le", context.get("lt"))))
-        strict = kind in {"greater_than", "less_than"}
-        side = "more" if kind.startswith("greater") else "less"
-        allowed = f"{side} than {bound}" if strict else f"{bound} or {side}"
-        message = "is out of range"
-        fix = f"write a number that is {allowed}"
-    elif kind in {"int_type", "int_from_float", "float_type", "bool_type", "string_type"}:
-        wanted = {
-            "int_type": "a whole number",
-            "int_from_float": "a whole number",
-            "float_type": "a number",
-            "bool_type": "true or false",
-            "string_type": "text",
-        }[kind]
-        message, allowed = f"must be {wanted}", description
-        fix = f"write {wanted}" + (", in quotes" if kind == "string_type" else ", without quotes")
-    elif kind in {"model_type", "model_attributes_type", "dict_type"}:
-        message = "must be a mapping of keys to values"
-        allowed = ", ".join(keys_at(model, location)) or description
-        fix = "write its keys indented below it"
-    elif kind in {"tuple_type", "list_type"}:
-        message, fix = "must be a list", "write one `- ` line for each element"
+    wording = _WORDINGS.get(error["type"], _other)(model, error)
     return Problem(
-        path=path_of(location),
-        message=message,
-        value=shown(cast("object", error["input"])),
-        allowed=allowed,
-        fix=fix,
+        path=path_of(error["loc"]),
+        message=wording.message,
+        value=None if wording.hides_value else shown(cast("object", error["input"])),
+        allowed=wording.allowed,
+        fix=wording.fix,
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Wording:
+    message: str
+    fix: str
+    allowed: str | None = None
+    hides_value: bool = False
+
+
+def _description(model: type[BaseModel], error: ErrorDetails) -> str | None:
+    field = field_at(model, error["loc"])
+    return field.description if field else None
+
+
+def _context(error: ErrorDetails) -> dict[str, Any]:
+    return error.get("ctx", {})
+
+
+def _unknown_key(model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    key = str(error["loc"][-1])
+    allowed = keys_at(model, error["loc"][:-1])
+    close = difflib.get_close_matches(key, allowed, n=1)
+    return _Wording(
+        message=f"unknown key {key!r}",
+        allowed=", ".join(allowed) or None,
+        fix=f"write {close[0]!r} instead, or remove it" if close else "remove it",
+    )
+
+
+def _missing(model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    example = example_of(field_at(model, error["loc"]))
+    has_example = example is not PydanticUndefined
+    return _Wording(
+        message="is required and missing",
+        allowed=_description(model, error),
+        fix=f"add `{error['loc'][-1]}: {shown(example)}`" if has_example else "add it",
+        hides_value=True,
+    )
+
+
+def _own_rule(_model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    text, _, fix = str(_context(error).get("error", error["msg"])).partition("; ")
+    return _Wording(
+        message=text,
+        fix=fix or "change it as said",
+        hides_value=isinstance(error["input"], dict),
+    )
+
+
+def _choice(_model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    expected = str(_context(error)["expected"])
+    choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
+    close = difflib.get_close_matches(str(error["input"]), choices, n=1)
+    return _Wording(
+        message="is not one of the allowed values",
+        allowed=", ".join(choices),
+        fix=f"write {close[0] if close else choices[0]}",
+    )
+
+
+def _union(model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    field = field_at(model, error["loc"])
+    choices = ", ".join(
+        str(get_args(one.model_fields["provider"].annotation)[0])
+        for one in models_in(field.annotation if field else None)
+        if "provider" in one.model_fields
+    )
+    return _Wording(
+        message="is none of the known kinds",
+        allowed=choices or None,
+        fix=f"set provider to one of: {choices}",
+    )
+
+
+def _pattern(model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    example = example_of(field_at(model, error["loc"]))
+    has_example = example is not PydanticUndefined
+    return _Wording(
+        message="does not have the right form",
+        allowed=_description(model, error) or f"text that matches {_context(error)['pattern']}",
+        fix=f"write something like {shown(example)}" if has_example else "write it in that form",
+    )
+
+
+def _range(_model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    ((bound_kind, bound),) = _context(error).items()
+    side = "more" if bound_kind.startswith("g") else "less"
+    allowed = f"{bound} or {side}" if bound_kind.endswith("e") else f"{side} than {bound}"
+    return _Wording(
+        message="is out of range", allowed=allowed, fix=f"write a number that is {allowed}"
+    )
+
+
+def _type(model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    wanted, quotes = {
+        "bool_type": ("true or false", ", without quotes"),
+        "float_type": ("a number", ", without quotes"),
+        "int_from_float": ("a whole number", ""),
+        "int_type": ("a whole number", ", without quotes"),
+        "string_type": ("text", ", in quotes where YAML reads it as something else"),
+    }[error["type"]]
+    return _Wording(
+        message=f"must be {wanted}",
+        allowed=_description(model, error),
+        fix=f"write {wanted}{quotes}",
+    )
+
+
+def _section(model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    return _Wording(
+        message="must be a mapping of keys to values",
+        allowed=", ".join(keys_at(model, error["loc"])) or _description(model, error),
+        fix="write its keys indented below it",
+    )
+
+
+def _list(model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    return _Wording(
+        message="must be a list",
+        allowed=_description(model, error),
+        fix="write one `- ` line for each element",
+    )
+
+
+def _other(model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    example = example_of(field_at(model, error["loc"]))
+    has_example = example is not PydanticUndefined
+    return _Wording(
+        message=error["msg"][0].lower() + error["msg"][1:],
+        allowed=_description(model, error),
+        fix=f"write something like {shown(example)}" if has_example else "write an allowed value",
+    )
+
+
+_WORDINGS: Final[dict[str, Callable[[type[BaseModel], ErrorDetails], _Wording]]] = {
+    "extra_forbidden": _unknown_key,
+    "missing": _missing,
+    "value_error": _own_rule,
+    "literal_error": _choice,
+    "enum": _choice,
+    "union_tag_invalid": _union,
+    "union_tag_not_found": _union,
+    "string_pattern_mismatch": _pattern,
+    "greater_than": _range,
+    "greater_than_equal": _range,
+    "less_than": _range,
+    "less_than_equal": _range,
+    "bool_type": _type,
+    "float_type": _type,
+    "int_from_float": _type,
+    "int_type": _type,
+    "string_type": _type,
+    "model_type": _section,
+    "model_attributes_type": _section,
+    "dict_type": _section,
+    "list_type": _list,
+    "tuple_type": _list,
+}
+"""How each type of error is put; the rest keeps pydantic's own words."""

@@ -1,18 +1,18 @@
 """Rules between sections of a stack file: what one part needs of another.
 
-Each rule is a function from the stack to problems. What a feature needs is the table `NEEDS`; everything
-that other platforms only warn about is an error here, with the line to write.
+Each rule is a function from the stack to problems. What a feature needs is the table `NEEDS`.
+Everything that other platforms only warn about is an error here, with the line to write.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from components.contract import SubstrateContract
 from components.platform.apps import PROVIDED_FEATURES
 from components.platform.config import Features, Profile, profile_includes
-from stacks.config.problems import Problem, shown
+from stacks.config.problems import Problem, mapping, shown
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
 
 Feature = Literal[
@@ -286,8 +286,8 @@ def _tenant_models(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
     raw_models = raw.get("models")
     known = {model.name for model in stack.models}
     # A model whose own section is wrong still counts: its problem is reported once, there.
-    if isinstance(raw_models, list):
-        known |= {str(one["name"]) for one in raw_models if isinstance(one, dict) and "name" in one}
+    for one in cast("list[object]", raw_models) if isinstance(raw_models, list) else []:
+        known |= {str(name) for key, name in mapping(one).items() if key == "name"}
     for index, tenant in enumerate(stack.tenants):
         for position, name in enumerate(tenant.models):
             if name not in known:
@@ -337,8 +337,8 @@ def _existing(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     if facts.cloud == "gcp" and gpu.managed_by == "gpu-operator":
         yield Problem(
             path="existing.contract.gpu.managed_by",
-            message="the GPU Operator cannot register its runtime in GKE's containerd, and its DCGM "
-            "exporter collides with GKE's own",
+            message="the GPU Operator cannot register its runtime in GKE's containerd, and its "
+            "DCGM exporter collides with GKE's own",
             value="gpu-operator",
             allowed="gke, none",
             fix="set managed_by: gke",
@@ -433,8 +433,8 @@ def _gpu_fit(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
         elif model.gpu.count * model.replicas.max > gpu.max_gpus:
             yield Problem(
                 path=f"models[{index}].replicas.max",
-                message=f"{model.replicas.max} replicas of {model.gpu.count} GPUs are more than the "
-                f"{gpu.max_gpus} of all pools at their maximum",
+                message=f"{model.replicas.max} replicas of {model.gpu.count} GPUs are more than "
+                f"the {gpu.max_gpus} of all pools at their maximum",
                 value=str(model.replicas.max),
                 allowed=f"1 to {gpu.max_gpus // model.gpu.count}",
                 fix="lower max, or raise the maximum of a GPU pool",
@@ -443,9 +443,7 @@ def _gpu_fit(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
 
 def _gpu_sum(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
     total = contract.gpu.max_gpus
-    started = sum(
-        model.gpu.count * model.replicas.min for model in stack.models if model.autostart
-    )
+    started = sum(model.gpu.count * model.replicas.min for model in stack.models if model.autostart)
     if started > total > 0:
         yield Problem(
             path="models",
@@ -471,8 +469,8 @@ def _backups(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
     ):
         yield Problem(
             path="platform.tier",
-            message="tier prod backs the database up by volume snapshots, and the substrate has no "
-            "VolumeSnapshotClass",
+            message="tier prod backs the database up by volume snapshots, and the substrate has "
+            "no VolumeSnapshotClass",
             value="prod",
             allowed="cost, dev",
             fix="set existing.contract.snapshot_class to a class of the cluster, or lower the tier",
@@ -489,6 +487,9 @@ def _same_domain(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]
         )
 
 
-_CONTRACT_RULES: Final[
-    tuple[Callable[[Stack, SubstrateContract], Iterator[Problem]], ...]
-] = (_gpu_fit, _gpu_sum, _backups, _same_domain)
+_CONTRACT_RULES: Final[tuple[Callable[[Stack, SubstrateContract], Iterator[Problem]], ...]] = (
+    _gpu_fit,
+    _gpu_sum,
+    _backups,
+    _same_domain,
+)

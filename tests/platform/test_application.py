@@ -1,0 +1,106 @@
+"""What an Application and the AppProject say to Argo CD."""
+
+import json
+from typing import Any
+
+from components.platform.application import application_manifest
+from components.platform.catalogue import (
+    CatalogueEntry,
+    IgnoreDifference,
+    Kustomization,
+    OwnChart,
+    UpstreamChart,
+)
+from components.platform.project import project_spec
+from components.versions import ChartPin, GitPin
+
+REPOSITORY = "https://github.com/your-org/llmp.git"
+PIN = ChartPin(repository="https://charts.example.com", chart="thing", version="1.2.3")
+
+
+def entry(**changes: object) -> CatalogueEntry:
+    values: dict[str, Any] = {
+        "name": "thing",
+        "namespace": "things",
+        "layer": "platform",
+        "source": UpstreamChart(pin=PIN, values={"replicas": 2}),
+    }
+    return CatalogueEntry(**{**values, **changes})
+
+
+def manifest(*, is_gate: bool = False, **changes: object) -> dict[str, Any]:
+    return application_manifest(entry(**changes), REPOSITORY, "abc123", is_gate=is_gate)
+
+
+def test_an_upstream_chart_is_taken_at_its_exact_version_with_typed_values() -> None:
+    assert manifest()["spec"]["source"] == {
+        "repoURL": "https://charts.example.com",
+        "chart": "thing",
+        "targetRevision": "1.2.3",
+        "helm": {"releaseName": "thing", "valuesObject": {"replicas": 2}},
+    }
+
+
+def test_our_own_chart_is_taken_from_the_commit_that_the_program_runs_from() -> None:
+    source = manifest(source=OwnChart(chart="vllm", values={}))["spec"]["source"]
+    assert (source["repoURL"], source["path"]) == (REPOSITORY, "charts/vllm")
+    assert source["targetRevision"] == "abc123"
+
+
+def test_a_foreign_repository_is_held_by_commit_not_by_tag() -> None:
+    pin = GitPin(repository="https://git.example.com/x", version="v1", commit="f" * 40)
+    source = manifest(source=Kustomization(path="config/crd", pin=pin))["spec"]["source"]
+    assert source["targetRevision"] == "f" * 40
+
+
+def test_a_gate_is_waited_for_until_healthy_and_synced_within_a_bound() -> None:
+    annotations = manifest(is_gate=True, gate_timeout_seconds=90)["metadata"]["annotations"]
+    assert json.loads(annotations["pulumi.com/waitFor"]) == [
+        "jsonpath={.status.health.status}=Healthy",
+        "jsonpath={.status.sync.status}=Synced",
+    ]
+    assert annotations["pulumi.com/timeoutSeconds"] == "90"
+
+
+def test_an_application_that_nobody_requires_is_not_waited_for() -> None:
+    assert "annotations" not in manifest()["metadata"]
+
+
+def test_an_application_takes_its_objects_with_it_when_it_is_deleted() -> None:
+    assert manifest()["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
+
+
+def test_manual_sync_creates_the_application_and_starts_nothing() -> None:
+    assert "automated" not in manifest(sync="manual")["spec"]["syncPolicy"]
+    assert manifest()["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+
+
+def test_ignored_fields_are_neither_reported_nor_reset() -> None:
+    ignored = IgnoreDifference(group="apps", kind="Deployment", json_pointers=("/spec/replicas",))
+    spec = manifest(ignore_differences=(ignored,))["spec"]
+    assert spec["ignoreDifferences"] == [
+        {"group": "apps", "kind": "Deployment", "jsonPointers": ["/spec/replicas"]}
+    ]
+    assert "RespectIgnoreDifferences=true" in spec["syncPolicy"]["syncOptions"]
+
+
+def test_large_crds_are_applied_on_the_server() -> None:
+    assert "ServerSideApply=true" in manifest()["spec"]["syncPolicy"]["syncOptions"]
+
+
+def test_every_application_belongs_to_the_platform_project_never_to_default() -> None:
+    assert manifest()["spec"]["project"] == "platform"
+
+
+def test_the_project_lists_exact_sources_and_namespaces_and_no_wildcard() -> None:
+    spec = project_spec([entry(), entry(name="other", namespace="elsewhere")], REPOSITORY)
+    assert spec["sourceRepos"] == ["https://charts.example.com", REPOSITORY]
+    assert [one["namespace"] for one in spec["destinations"]] == ["elsewhere", "things"]
+    kinds = [(one["group"], one["kind"]) for one in spec["clusterResourceWhitelist"]]
+    assert ("*", "*") not in kinds
+    assert all("*" not in group and "*" not in kind for group, kind in kinds)
+
+
+def test_a_chart_that_writes_elsewhere_gets_just_that_namespace() -> None:
+    spec = project_spec([entry(extra_namespaces=("kube-system",))], REPOSITORY)
+    assert {one["namespace"] for one in spec["destinations"]} == {"things", "kube-system"}
