@@ -1,8 +1,8 @@
 """The substrate contract: what a substrate promises, and all that the platform may know about it.
 
 One frozen object takes three ways out of the substrate: in process to the platform tree, as the
-stack output `substrate`, and as labels and annotations on the Argo CD cluster Secret, where a team's
-own ApplicationSets read it. It never holds a secret: the kubeconfig is a stack output of its own.
+stack output `substrate`, and as labels and annotations on the Argo CD cluster Secret, where the
+ApplicationSets of a team read it. It never holds a secret: the kubeconfig is a stack output of its own.
 """
 
 import json
@@ -41,8 +41,8 @@ class Toleration(ContractModel):
 class DcgmExporter(ContractModel):
     """Where the DCGM exporter of the substrate runs, for the platform to scrape.
 
-    The platform never starts one of its own: two on a node fight over the embedded DCGM engine and one
-    of them crashes.
+    The platform never starts one of its own: two on a node fight over the embedded DCGM engine and
+    one of them crashes.
     """
 
     namespace: str
@@ -157,8 +157,8 @@ class SubstrateContract(ContractModel):
     def annotations(self) -> dict[str, str]:
         """Return the annotations of the Argo CD cluster Secret that carry the contract.
 
-        One annotation a field. Text stays as it is, so that a template can use it directly; all else is
-        JSON (`fromJson` in a template). A field without a value is an empty text, never
+        One annotation a field. Text stays as it is, so that a template can use it directly; all else
+        is JSON (`fromJson` in a template). A field without a value is an empty text, never
         absent: ApplicationSets run with missingkey=error.
         """
         return {

@@ -1,7 +1,7 @@
 """Every version, chart and image that ends up in a cluster: one place, one Renovate comment each.
 
-`renovate.json5` bumps these lines. The Python and Go pins of the tooling are in `requirements*.txt` and
-`tools/*/go.mod`, where their own managers find them.
+`renovate.json5` bumps these lines. The Python and Go pins of the tooling are in `requirements*.txt`
+and `tools/*/go.mod`, where their own managers find them.
 """
 
 from dataclasses import dataclass

@@ -249,7 +249,7 @@ class Model(Section):
         default=0.85,
         ge=0.1,
         le=0.95,
-        description="share of GPU memory for the engine; the rest is for CUDA graphs and the driver",
+        description="share of GPU memory for the engine; CUDA graphs and the driver need the rest",
     )
     quantization: Literal["awq_marlin", "gptq_marlin", "fp8", "bitsandbytes"] | None = None
     dtype: Literal["auto", "bfloat16", "float16"] = "auto"

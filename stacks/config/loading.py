@@ -1,8 +1,8 @@
 """Reads and checks one stack object: all problems of a file come out at once.
 
 Pydantic stops at the first layer: rules between sections never run while a single value is wrong.
-So a wrong value is reported, then replaced by its default or by the example of its field, and the rest
-is checked as if it had been right. What only looks wrong because of that is not reported.
+So a wrong value is reported, then replaced by its default or by the example of its field, and the
+rest is checked as if it had been right. What only looks wrong because of that is not reported.
 """
 
 import copy
