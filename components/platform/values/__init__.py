@@ -1,1 +1,1 @@
-"""Typed values of our own charts; `values.schema.json` of each chart is generated from here."""
+"""Typed values of our own charts, one module a chart."""

@@ -1,0 +1,56 @@
+"""Values of charts/inference-routing: the inference gateway, and the routes from models to pools.
+
+One chart, two releases: the gateway in its own namespace, the routes in the namespace of the pools,
+because agentgateway does not honour a ReferenceGrant from a route to an InferencePool elsewhere.
+"""
+
+from pydantic import Field
+
+from components.platform.values.base import ChartValues, Compute, Name, NetworkPeer, ObjectName
+
+
+class GatewayValues(ChartValues):
+    """The Gateway that only pods of this cluster reach: its Service is never a load balancer."""
+
+    name: Name = "inference-gateway"
+    class_name: ObjectName = "agentgateway"
+    replicas: int = Field(default=1, ge=1)
+    compute: Compute = Compute(cpu=0.1, memory_mib=256)
+    route_namespaces: tuple[Name, ...] = Field(
+        default=("serving",), min_length=1, description="Namespaces whose routes may attach."
+    )
+    ingress: tuple[NetworkPeer, ...] = Field(
+        default=(), description="Callers and scrapers; empty admits nobody."
+    )
+
+
+class GatewayReference(ChartValues):
+    """The Gateway that the routes attach to."""
+
+    name: Name = "inference-gateway"
+    namespace: Name = "inference"
+
+
+class ModelRoute(ChartValues):
+    """One model name to one InferencePool of the release's namespace."""
+
+    model: Name = Field(description="Value of `model` in the request body, and name of the route.")
+    pool: Name
+    timeout_seconds: int = Field(default=300, ge=1)
+
+
+class Objective(ChartValues):
+    """An InferenceObjective: under pressure the pool sheds the lower priority first."""
+
+    name: Name
+    pool: Name
+    priority: int = Field(ge=-1000, le=1000)
+
+
+class InferenceRoutingValues(ChartValues):
+    """All values of charts/inference-routing."""
+
+    gateway: GatewayValues | None = Field(default=None, description="None renders no Gateway.")
+    gateway_reference: GatewayReference = GatewayReference()
+    routes: tuple[ModelRoute, ...] = ()
+    objectives: tuple[Objective, ...] = ()
