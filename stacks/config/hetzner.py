@@ -1,0 +1,427 @@
+"""The `hetzner` section: a k3s cluster on Hetzner Cloud."""
+
+import ipaddress
+import re
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+
+from components.contract import GpuProfile
+from components.platform.config import DnsLabel, Section
+from components.substrate.gpu_profile import operator_profile
+from components.substrate.hetzner_topology import (
+    NETWORK_ZONES,
+    ControlPlane,
+    HetznerTopology,
+    Location,
+    WorkerPool,
+)
+
+_SERVER_TYPE: Final = re.compile(r"(cx|cpx|cax|ccx)[0-9]{2}")
+_GPU_LIKE: Final = re.compile(r"gex|gpu|nvidia|rtx|tesla|[ahlt][0-9]{1,3}\b", re.IGNORECASE)
+_LABEL_NAME: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+_LABEL_KEY: Final = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL_NAME}")
+_LABEL_VALUE: Final = re.compile(rf"({_LABEL_NAME})?")
+
+_WIDEST_ALLOWED_PREFIX: Final = 8
+_SMALLEST_NETWORK_PREFIX: Final = 24
+"""Hetzner's API takes no smaller network (Hetzner Docs, "Networks FAQ")."""
+_LARGEST_SERVICE_PREFIX: Final = 12
+"""kube-apiserver takes no larger Service range (its flag --service-cluster-ip-range: 20 bits)."""
+_POD_PREFIX: Final = 24
+"""Kubernetes gives every node a /24 of the pod range (kube-controller-manager's default)."""
+_SPARE_ADDRESSES: Final = 16
+"""Left free in the node subnet: its own reserved addresses and the load balancers."""
+_PRIVATE_RANGES: Final = tuple(
+    ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+)
+
+
+def _server_type(value: str) -> str:
+    if _SERVER_TYPE.fullmatch(value):
+        return value
+    if _GPU_LIKE.search(value):
+        msg = (
+            f"{value!r} is no cloud server: Hetzner Cloud has no server with a GPU; "
+            "take a type such as cpx42 here, and describe dedicated GPU servers in hetzner.gpu"
+        )
+        raise ValueError(msg)
+    msg = f"{value!r} is no name of a cloud server type; write one such as cpx32, cx43 or ccx23"
+    raise ValueError(msg)
+
+
+ServerType = Annotated[
+    str,
+    AfterValidator(_server_type),
+    Field(
+        description="a Hetzner Cloud server type: cx, cpx, cax or ccx and two digits",
+        examples=["cpx32"],
+    ),
+]
+
+
+def _ipv4_network(value: str) -> str:
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError as error:
+        msg = f"{value!r} is not a network in CIDR form; write one such as 203.0.113.0/24"
+        raise ValueError(msg) from error
+    if isinstance(network, ipaddress.IPv6Network):
+        msg = (
+            f"{value!r} is IPv6, and the nodes and their API are reached over IPv4; "
+            "write an IPv4 network"
+        )
+        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError alone
+    if str(network) != value:
+        msg = f"{value!r} is not in canonical form; write {network}"
+        raise ValueError(msg)
+    return value
+
+
+def _allowed_network(value: str) -> str:
+    network = ipaddress.IPv4Network(_ipv4_network(value))
+    if network.prefixlen < _WIDEST_ALLOWED_PREFIX:
+        msg = (
+            f"{value!r} opens the Kubernetes API to much of the internet; "
+            "write the networks that you work from, for example 203.0.113.7/32"
+        )
+        raise ValueError(msg)
+    return value
+
+
+def _private_network(value: str) -> str:
+    network = ipaddress.IPv4Network(_ipv4_network(value))
+    if not any(network.subnet_of(private) for private in _PRIVATE_RANGES):
+        msg = (
+            f"{value!r} is not private; take a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
+        )
+        raise ValueError(msg)
+    return value
+
+
+AllowedCidr = Annotated[
+    str,
+    AfterValidator(_allowed_network),
+    Field(description="an IPv4 network in canonical CIDR form", examples=["203.0.113.0/24"]),
+]
+PrivateCidr = Annotated[str, AfterValidator(_private_network)]
+Product = Annotated[
+    str,
+    Field(
+        pattern=rf"^{_LABEL_NAME}$",
+        description="a value of the node label nvidia.com/gpu.product",
+        examples=["NVIDIA-RTX-4000-SFF-Ada-Generation"],
+    ),
+]
+
+
+def _node_label(key: str, value: str) -> None:
+    if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
+        msg = f"{key}={value} is not a Kubernetes label; write one such as workload: batch"
+        raise ValueError(msg)
+    prefix = key.rpartition("/")[0]
+    reserved = prefix.endswith(("kubernetes.io", "k8s.io"))
+    if reserved and not prefix.endswith(("node.kubernetes.io", "kubelet.kubernetes.io")):
+        msg = (
+            f"kubelet may not set the label {key}, and refuses to start with it; "
+            "use a prefix of your own, or node.kubernetes.io/"
+        )
+        raise ValueError(msg)
+
+
+class Taint(Section):
+    """One taint of every node of a pool."""
+
+    key: str = Field(
+        pattern=rf"^{_LABEL_KEY.pattern}$",
+        description="a Kubernetes label key",
+        examples=["dedicated"],
+    )
+    value: str = Field(
+        default="",
+        pattern=rf"^{_LABEL_VALUE.pattern}$",
+        description="a Kubernetes label value",
+    )
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+
+    def __str__(self) -> str:
+        """Return the taint as kubelet takes it."""
+        return f"{self.key}={self.value}:{self.effect}"
+
+
+class HetznerControlPlane(Section):
+    """The servers that run the Kubernetes API and etcd."""
+
+    count: Literal[1, 3, 5] = Field(
+        default=1, description="etcd needs an odd number: 3 outlive one server, 5 outlive two"
+    )
+    server_type: ServerType | None = Field(
+        default=None, description="None takes cpx32 in Europe and ccx23 elsewhere"
+    )
+    schedulable: bool = Field(default=False, description="Whether workloads may run beside etcd.")
+
+
+class HetznerWorkerPool(Section):
+    """Servers of one type that run workloads."""
+
+    name: DnsLabel = Field(examples=["platform"])
+    server_type: ServerType | None = Field(
+        default=None, description="None takes cpx42 in Europe and ccx33 elsewhere"
+    )
+    count: int = Field(ge=0, le=100, examples=[3])
+    labels: dict[str, str] = Field(default_factory=dict, max_length=20)
+    taints: tuple[Taint, ...] = Field(default=(), max_length=20)
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_allowed(cls, labels: dict[str, str]) -> dict[str, str]:
+        for key, value in labels.items():
+            _node_label(key, value)
+        return labels
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_free(cls, name: str) -> str:
+        if name == "control-plane":
+            msg = "'control-plane' is taken by the control plane; write another name"
+            raise ValueError(msg)
+        return name
+
+
+class HetznerGpu(Section):
+    """Dedicated GPU servers that join the cluster. Hetzner Cloud itself has no GPU."""
+
+    stack: Literal["operator", "none"] = Field(
+        default="none",
+        description="operator installs NVIDIA's GPU Operator: driver, device plugin, DCGM",
+    )
+    products: tuple[Product, ...] = Field(
+        default=(),
+        validate_default=True,
+        description="values of the node label nvidia.com/gpu.product",
+        examples=[["NVIDIA-RTX-4000-SFF-Ada-Generation"]],
+    )
+    max_gpus: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        validate_default=True,
+        description="GPUs of all servers",
+        examples=[1],
+    )
+    max_gpus_per_node: int = Field(
+        default=0,
+        ge=0,
+        le=16,
+        validate_default=True,
+        description="GPUs of the largest server",
+        examples=[1],
+    )
+
+    @field_validator("products", "max_gpus", "max_gpus_per_node")
+    @classmethod
+    def _promises_match_the_stack(
+        cls, value: tuple[str, ...] | int, info: ValidationInfo
+    ) -> tuple[str, ...] | int:
+        stack = info.data.get("stack")
+        if stack == "none" and value:
+            msg = "nobody makes these GPUs schedulable; set stack: operator beside it, or remove it"
+            raise ValueError(msg)
+        if stack == "operator" and not value:
+            msg = "is missing; say what your dedicated GPU servers have, or set stack: none"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("max_gpus_per_node")
+    @classmethod
+    def _one_node_is_part_of_all(cls, value: int, info: ValidationInfo) -> int:
+        total = info.data.get("max_gpus")
+        if isinstance(total, int) and value > total > 0:
+            msg = f"one server cannot hold more than all {total} GPUs; correct one of the two"
+            raise ValueError(msg)
+        return value
+
+
+class HetznerConfig(Section):
+    """The `hetzner` section."""
+
+    cluster_name: DnsLabel = Field(
+        default="llmp", description="Name of the cluster, and start of every server's name."
+    )
+    location: Location = Field(
+        description="one of fsn1, nbg1, hel1, ash, hil, sin", examples=["nbg1"]
+    )
+    network_cidr: PrivateCidr = Field(
+        default="10.0.0.0/16", description="The private network of the cluster."
+    )
+    node_cidr: PrivateCidr | None = Field(
+        default=None,
+        validate_default=True,
+        description="Subnet of the cloud servers; None takes the first half of network_cidr.",
+    )
+    pod_cidr: PrivateCidr = Field(
+        default="10.244.0.0/16",
+        validate_default=True,
+        description="Addresses of pods, outside network_cidr: they travel inside a tunnel.",
+    )
+    service_cidr: PrivateCidr = Field(
+        default="10.43.0.0/16",
+        validate_default=True,
+        description="Addresses of Services, outside network_cidr and pod_cidr.",
+    )
+    api_allowed_cidrs: tuple[AllowedCidr, ...] = Field(
+        min_length=1,
+        max_length=100,
+        description="networks that may reach the Kubernetes API, yours among them",
+        examples=[["203.0.113.0/24"]],
+    )
+    control_plane: HetznerControlPlane = HetznerControlPlane()
+    worker_pools: tuple[HetznerWorkerPool, ...] = Field(
+        default=(HetznerWorkerPool(name="platform", count=3),),
+        validate_default=True,
+        max_length=50,
+    )
+    gpu: HetznerGpu = HetznerGpu()
+    delete_protection: bool = Field(
+        default=True,
+        description="Hetzner refuses to delete or rebuild the control plane; switch it off before "
+        "`make destroy`.",
+    )
+
+    @field_validator("network_cidr")
+    @classmethod
+    def _network_is_large_enough(cls, value: str) -> str:
+        if ipaddress.IPv4Network(value).prefixlen > _SMALLEST_NETWORK_PREFIX:
+            msg = f"{value} is smaller than Hetzner allows; take a /24 or larger"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("node_cidr")
+    @classmethod
+    def _nodes_are_in_the_network(cls, value: str | None, info: ValidationInfo) -> str | None:
+        network = info.data.get("network_cidr")
+        if (
+            value is not None
+            and network is not None
+            and not ipaddress.IPv4Network(value).subnet_of(ipaddress.IPv4Network(network))
+        ):
+            msg = f"{value} is not inside network_cidr {network}; take a part of it, or none"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("pod_cidr", "service_cidr")
+    @classmethod
+    def _ranges_are_apart(cls, value: str, info: ValidationInfo) -> str:
+        for other in ("network_cidr", "pod_cidr"):
+            taken = info.data.get(other)
+            if taken is not None and ipaddress.IPv4Network(value).overlaps(
+                ipaddress.IPv4Network(taken)
+            ):
+                msg = f"{value} overlaps {other} {taken}; take a range that is free of it"
+                raise ValueError(msg)
+        return value
+
+    @field_validator("service_cidr")
+    @classmethod
+    def _services_fit(cls, value: str) -> str:
+        if not _LARGEST_SERVICE_PREFIX <= ipaddress.IPv4Network(value).prefixlen <= _POD_PREFIX:
+            msg = f"{value} has no fitting size for Services; take one from /12 to /24"
+            raise ValueError(msg)
+        return value
+
+    @field_validator("worker_pools")
+    @classmethod
+    def _pools_are_told_apart(
+        cls, pools: tuple[HetznerWorkerPool, ...]
+    ) -> tuple[HetznerWorkerPool, ...]:
+        names = [pool.name for pool in pools]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            msg = f"two pools are called {twice!r}; give each one a name of its own"
+            raise ValueError(msg)
+        return pools
+
+    @field_validator("worker_pools")
+    @classmethod
+    def _something_runs_workloads(
+        cls, pools: tuple[HetznerWorkerPool, ...], info: ValidationInfo
+    ) -> tuple[HetznerWorkerPool, ...]:
+        control_plane = info.data.get("control_plane")
+        if (
+            isinstance(control_plane, HetznerControlPlane)
+            and not control_plane.schedulable
+            and sum(pool.count for pool in pools) == 0
+        ):
+            msg = (
+                "no server may run workloads; add a pool with a count above 0, or set "
+                "hetzner.control_plane.schedulable: true"
+            )
+            raise ValueError(msg)
+        return pools
+
+    @model_validator(mode="after")
+    def _servers_fit_their_ranges(self) -> Self:
+        nodes = self.control_plane.count + sum(pool.count for pool in self.worker_pools)
+        addresses = ipaddress.IPv4Network(self._node_cidr).num_addresses - _SPARE_ADDRESSES
+        if nodes > addresses:
+            msg = (
+                f"{nodes} servers do not fit in node_cidr {self._node_cidr}, which has room for "
+                f"{addresses}; take a larger network_cidr"
+            )
+            raise ValueError(msg)
+        prefix = ipaddress.IPv4Network(self.pod_cidr).prefixlen
+        ranges = 2 ** (_POD_PREFIX - prefix) if prefix <= _POD_PREFIX else 0
+        if nodes > ranges:
+            msg = (
+                f"pod_cidr {self.pod_cidr} has a /24 for {ranges} servers and there are {nodes}; "
+                "take a larger pod_cidr"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def _node_cidr(self) -> str:
+        if self.node_cidr is not None:
+            return self.node_cidr
+        return str(next(ipaddress.IPv4Network(self.network_cidr).subnets()))
+
+    def topology(self) -> HetznerTopology:
+        """Return the same in the form that the substrate takes, with every default filled in."""
+        in_europe = NETWORK_ZONES[self.location] == "eu-central"
+        control_plane_type, worker_type = ("cpx32", "cpx42") if in_europe else ("ccx23", "ccx33")
+        return HetznerTopology(
+            cluster_name=self.cluster_name,
+            location=self.location,
+            network_cidr=self.network_cidr,
+            node_cidr=self._node_cidr,
+            pod_cidr=self.pod_cidr,
+            service_cidr=self.service_cidr,
+            api_allowed_cidrs=self.api_allowed_cidrs,
+            control_plane=ControlPlane(
+                count=self.control_plane.count,
+                server_type=_given(self.control_plane.server_type, control_plane_type),
+                schedulable=self.control_plane.schedulable,
+            ),
+            worker_pools=tuple(
+                WorkerPool(
+                    name=pool.name,
+                    server_type=_given(pool.server_type, worker_type),
+                    count=pool.count,
+                    labels=pool.labels,
+                    taints=tuple(str(taint) for taint in pool.taints),
+                )
+                for pool in self.worker_pools
+            ),
+            gpu=GpuProfile(managed_by="none")
+            if self.gpu.stack == "none"
+            else operator_profile(
+                products=self.gpu.products,
+                max_gpus=self.gpu.max_gpus,
+                max_gpus_per_node=self.gpu.max_gpus_per_node,
+            ),
+            delete_protection=self.delete_protection,
+        )
+
+
+def _given(value: str | None, default: str) -> str:
+    return default if value is None else value
