@@ -1,0 +1,63 @@
+# `make help` lists what there is. Everything sets itself up: .venv, the engine and tools in ~/.cache/llmp.
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+.DEFAULT_GOAL := help
+.SUFFIXES:
+
+# The Python that starts the set-up; everything else runs in .venv.
+PYTHON ?= python3
+STACK_GIVEN := $(STACK)
+STACK ?= gke
+SETUP := $(PYTHON) -m tools.bootstrap
+
+.PHONY: help demo test lint format preview up destroy bench generate check sandbox-preview clean python
+
+help: ## list the commands
+	@echo "make COMMAND [VARIABLE=value ...]"; echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) \
+		| awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
+	@echo
+	@echo "STACK is the <name> of a Pulumi.<name>.yaml: $(patsubst Pulumi.%.yaml,%,$(sort $(wildcard Pulumi.*.yaml)))"
+	@echo "ARGS are handed on to pulumi (preview, up, destroy)."
+
+demo: python ## bring a stack up against the built-in sandbox, no account (STACK=gke, JSON=1, CONFIG=path)
+	@$(SETUP) engine -- python -m sandbox demo --stack '$(STACK)' \
+		$(if $(filter-out 0,$(JSON)),--json) $(if $(CONFIG),--config '$(CONFIG)')
+
+test: python ## run everything that tests the project without a cloud
+	@$(SETUP) -- python -m tools.run_tests
+
+lint: python ## run the linters and the type checker alone
+	@$(SETUP) -- python -m tools.run_tests --lint
+
+format: python ## format the Python code and fix what the linter can fix
+	@$(SETUP) -- sh -c 'ruff check --fix-only --quiet . && ruff format --quiet .'
+
+preview up destroy: python
+	@$(SETUP) engine -- python -m tools.stack_command $@ '$(STACK_GIVEN)' $(ARGS)
+
+preview: ## pulumi preview of a real stack (STACK=name, ARGS=...)
+up: ## pulumi up of a real stack (STACK=name, ARGS=...)
+destroy: ## pulumi destroy of a real stack (STACK=name, ARGS=...)
+
+sandbox-preview: python ## preview a stack against the sandbox and print it as JSON (STACK=gke, CONFIG=path)
+	@$(SETUP) engine -- python -m sandbox preview --stack '$(STACK)' --json $(if $(CONFIG),--config '$(CONFIG)')
+
+bench: python ## measure program, preview and up for 1, 10 and 100 models
+	@$(SETUP) engine -- python -m sandbox bench
+
+generate: python ## write all generated files again
+	@$(SETUP) -- python -m tools.generate
+
+check: python ## say whether a stack file is valid (STACK=gke)
+	@$(SETUP) -- python -m stacks.check 'Pulumi.$(STACK).yaml'
+
+clean: ## remove what was made in this folder (the cache of built tools stays)
+	@rm -rf .venv .llmp .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@command -v '$(PYTHON)' >/dev/null 2>&1 || { \
+		echo "setup: $(PYTHON) is not on PATH." >&2; \
+		echo "fix: install Python 3.11 or newer (Debian, Ubuntu: apt-get install python3 python3-venv)." >&2; \
+		exit 1; }

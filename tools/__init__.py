@@ -1,0 +1,1 @@
+"""What takes a fresh machine from a clone to working commands, and what checks the project."""

@@ -1,0 +1,250 @@
+"""Tools built from Go modules: pinned by `tools/<name>/go.mod` and its go.sum, cached by content.
+
+Each tool has a wrapper module of its own, so that the versions of one never decide those of
+another.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from tools.console import SetupError, run_with_progress
+from tools.locking import only_one
+
+WRAPPERS: Final = Path(__file__).resolve().parent
+# The first Go that fetches a newer toolchain by itself when go.mod asks for one.
+MINIMUM_GO: Final = (1, 21)
+GO_FIX: Final = (
+    "install Go (https://go.dev/dl, or Debian, Ubuntu: apt-get install golang-go; macOS: brew"
+    " install go)"
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModuleFile:
+    """A file of a module that belongs beside the binary, taken from the verified module cache.
+
+    Attributes:
+        wrapper: The wrapper module whose go.mod and go.sum pin it.
+        module: The module path.
+        path: The file inside the module.
+    """
+
+    wrapper: str
+    module: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GoTool:
+    """A program to build.
+
+    Attributes:
+        name: The binary, and the folder of its wrapper module.
+        package: The main package.
+        module: The module that gives the tool its version.
+        variables: Values set at link time; `{version}` is the module's version with its v.
+        expected: How long a build takes when nothing is cached, in words.
+        files: What has to lie beside the binary.
+    """
+
+    name: str
+    package: str
+    module: str
+    expected: str
+    variables: tuple[str, ...] = ()
+    files: tuple[ModuleFile, ...] = ()
+
+
+PULUMI: Final = GoTool(
+    name="pulumi",
+    package="github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+    module="github.com/pulumi/pulumi/pkg/v3",
+    # Without it the engine calls itself 1.0.0-alpha and the Automation API refuses it.
+    variables=("github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",),
+    expected="the first time about 5 minutes on 2 cores, cached afterwards",
+)
+LANGUAGE_HOST: Final = GoTool(
+    name="pulumi-language-python",
+    package="github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+    # The last version of the sdk module that still holds the host: newer hosts are no Go module.
+    module="github.com/pulumi/pulumi/sdk/v3",
+    expected="the first time about half a minute",
+    files=(
+        ModuleFile(
+            wrapper="pulumi",
+            module="github.com/pulumi/pulumi/sdk/v3",
+            path="python/cmd/pulumi-language-python-exec",
+        ),
+    ),
+)
+HELM: Final = GoTool(
+    name="helm",
+    package="helm.sh/helm/v3/cmd/helm",
+    module="helm.sh/helm/v3",
+    variables=("helm.sh/helm/v3/internal/version.version={version}",),
+    expected="the first time about 3 minutes on 2 cores, cached afterwards",
+)
+ACTIONLINT: Final = GoTool(
+    name="actionlint",
+    package="github.com/rhysd/actionlint/cmd/actionlint",
+    module="github.com/rhysd/actionlint",
+    variables=("github.com/rhysd/actionlint.version={version}",),
+    expected="the first time about 20 seconds",
+)
+TOOLS: Final = {tool.name: tool for tool in (PULUMI, LANGUAGE_HOST, HELM, ACTIONLINT)}
+
+
+def cache_folder() -> Path:
+    """Where built tools are kept for all clones of one user: `LLMP_CACHE`, else `~/.cache/llmp`."""
+    chosen = os.environ.get("LLMP_CACHE")
+    return Path(chosen).expanduser().resolve() if chosen else Path.home() / ".cache" / "llmp"
+
+
+def module_version(wrapper: str, module: str) -> str:
+    """The version, with its v, at which a wrapper's go.mod pins a module.
+
+    Raises:
+        LookupError: The go.mod does not require the module.
+    """
+    text = (WRAPPERS / wrapper / "go.mod").read_text(encoding="utf-8")
+    match = re.search(rf"^\s*(?:require )?{re.escape(module)} (v\S+)", text, re.MULTILINE)
+    if match is None:
+        raise LookupError(f"tools/{wrapper}/go.mod does not require {module}")
+    return match[1]
+
+
+def link_flags(tool: GoTool) -> str:
+    """The value of `-ldflags`: no debug symbols, and the tool's version where it wants one."""
+    version = module_version(tool.name, tool.module)
+    settings = [f"-X {variable.format(version=version)}" for variable in tool.variables]
+    return " ".join(["-s", "-w", *settings])
+
+
+def tool_digest(tool: GoTool) -> str:
+    """A digest of all that decides what is built, hence also the cache key."""
+    digest = hashlib.sha256()
+    for wrapper in dict.fromkeys([tool.name, *(file.wrapper for file in tool.files)]):
+        for name in ("go.mod", "go.sum"):
+            digest.update((WRAPPERS / wrapper / name).read_bytes() + b"\0")
+    parts = [tool.package, link_flags(tool), platform.system(), platform.machine()]
+    parts += [file.path for file in tool.files]
+    digest.update("\0".join(parts).encode())
+    return digest.hexdigest()[:20]
+
+
+def tool_folder(tool: GoTool) -> Path:
+    """Where the built tool lies, or will."""
+    return cache_folder() / "bin" / tool_digest(tool)
+
+
+def ensure_tool(tool: GoTool) -> Path:
+    """Builds the tool unless it is cached.
+
+    Returns:
+        The folder that holds the binary, to be put on PATH.
+
+    Raises:
+        SetupError: Go is missing or too old, or the build failed.
+    """
+    folder = tool_folder(tool)
+    if folder.is_dir():
+        return folder
+    lock = cache_folder() / "locks" / f"{folder.name}.lock"
+    with only_one(lock, title=f"building {tool.name}"):
+        if not folder.is_dir():
+            build(tool, find_go(tool), folder)
+    return folder
+
+
+def find_go(tool: GoTool) -> str:
+    """The path of the Go command.
+
+    Raises:
+        SetupError: It is missing or too old.
+    """
+    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
+    if found is None:
+        raise SetupError(f"{tool.name} has to be built and Go is not on PATH", fix=GO_FIX)
+    answer = subprocess.run(
+        [found, "env", "GOVERSION"], capture_output=True, text=True, check=False, cwd="/"
+    )
+    match = re.match(r"go(\d+)\.(\d+)", answer.stdout)
+    if match is None or (int(match[1]), int(match[2])) < MINIMUM_GO:
+        version = answer.stdout.strip() or "of unknown version"
+        wanted = ".".join(map(str, MINIMUM_GO))
+        raise SetupError(f"{found} is {version}, {wanted} or newer is needed", fix=GO_FIX)
+    return found
+
+
+def go_environment() -> dict[str, str]:
+    """The environment of a build: static binaries, no workspace around, pins never changed."""
+    flags = f"{os.environ.get('GOFLAGS', '')} -buildvcs=false -mod=readonly".strip()
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": flags, "GOWORK": "off"}
+
+
+def build(tool: GoTool, go: str, folder: Path) -> None:
+    """Builds in a folder of its own, then moves that into place: nothing half-built is found."""
+    version = module_version(tool.name, tool.module)
+    log = cache_folder() / "logs" / f"{tool.name}.log"
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}")
+    draft.mkdir(parents=True)
+
+    def detail() -> str:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        modules = sum(line.startswith("go: downloading ") for line in lines)
+        return f"{modules} modules downloaded, {len(lines) - modules} packages compiled"
+
+    try:
+        run_with_progress(
+            [
+                *(go, "build", "-v", "-trimpath", "-ldflags", link_flags(tool)),
+                *("-o", str(draft / tool.name), tool.package),
+            ],
+            title=f"building {tool.name} {version} from Go modules",
+            expected=tool.expected,
+            log=log,
+            fix="check that the Go module proxy (go env GOPROXY) can be reached, that the disk has"
+            " 4 GB free, and that Go is new enough for tools/*/go.mod (or GOTOOLCHAIN=auto);"
+            " then run the same command again",
+            environment=go_environment(),
+            folder=WRAPPERS / tool.name,
+            detail=detail,
+        )
+        for file in tool.files:
+            target = draft / Path(file.path).name
+            target.write_bytes(module_file(go, file).read_bytes())
+            target.chmod(0o755)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def module_file(go: str, file: ModuleFile) -> Path:
+    """Downloads a pinned module, verified against go.sum, and gives the path of a file in it.
+
+    Raises:
+        SetupError: The module cannot be had, or has no such file.
+    """
+    answer = subprocess.run(
+        [go, "mod", "download", "-json", file.module],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=go_environment(),
+        cwd=WRAPPERS / file.wrapper,
+    )
+    fix = "check that the Go module proxy (go env GOPROXY) can be reached"
+    if answer.returncode != 0:
+        raise SetupError(f"{file.module} cannot be had: {answer.stderr.strip()}", fix=fix)
+    found = Path(json.loads(answer.stdout)["Dir"]) / file.path
+    if not found.is_file():
+        raise SetupError(f"{file.module} has no {file.path}", fix="pin a version that has it")
+    return found
