@@ -1,0 +1,363 @@
+"""Turns a run into one JSON document, or into a page for people."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final, cast
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from sandbox.applications import EmittedApplication, emitted_applications
+from sandbox.errors import EngineError
+from sandbox.project import REPOSITORY
+from sandbox.records import Resource, Run
+from sandbox.stack_file import StackFile
+
+_PAGE_WIDTH: Final = 120
+"""Columns of the page where there is no terminal to ask."""
+
+_FOLD_FROM: Final = 4
+"""Components of one kind and one content, from how many on they share a line."""
+
+_DONE: Final = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "same": "unchanged",
+    "read": "read",
+    "refresh": "refreshed",
+}
+_MARKS: Final = {
+    "create": ("+", "green"),
+    "update": ("~", "yellow"),
+    "replace": ("±", "magenta"),
+    "delete": ("-", "red"),
+}
+_TREES: Final = (("Substrate", "llmp:substrate:"), ("Platform", "llmp:platform:"))
+
+_FOR_REAL: Final = {
+    "gke": "needs `gcloud auth application-default login` and your project in the stack file",
+    "hetzner": "needs HCLOUD_TOKEN in the environment",
+    "existing": "needs the kubeconfig context that the stack file names",
+}
+
+
+def page_console() -> Console:
+    """Return the console for pages on stdout; without colour codes where that is no terminal."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PAGE_WIDTH)
+    return console
+
+
+def as_document(run: Run) -> dict[str, Any]:
+    """Return a run as JSON data. Secrets are masked."""
+    return {
+        "stack": run.stack,
+        "operations": dict(run.operations),
+        "resources": [
+            {
+                "type": resource.type,
+                "name": resource.name,
+                "urn": resource.urn,
+                "parent": resource.parent,
+                "operation": resource.operation,
+            }
+            for resource in run.resources
+        ],
+        "applications": [one.as_dict() for one in emitted_applications(run.resources)],
+        "outputs": dict(run.outputs),
+        "seconds": round(run.seconds, 2),
+        "changed": run.changed,
+    }
+
+
+def deletions(run: Run) -> list[Resource]:
+    """Return what a run deleted, in the order in which it was gone."""
+    deleted = {one.urn: one for one in run.resources if one.operation == "delete"}
+    return [deleted.pop(urn) for urn in run.finished if urn in deleted]
+
+
+def destroy_document(run: Run) -> dict[str, Any]:
+    """Return a destroy as JSON data."""
+    return {
+        "stack": run.stack,
+        "operations": dict(run.operations),
+        "deleted": [{"type": one.type, "name": one.name} for one in deletions(run)],
+        "seconds": round(run.seconds, 2),
+        "changed": run.changed,
+    }
+
+
+def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print the one JSON document of a run."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_run(run: Run, file: StackFile, console: Console) -> None:
+    """Print the page of an `up` or a `preview`."""
+    preview = run.verb == "preview"
+    for title, prefix in _TREES:
+        tree = component_tree(title, prefix, run.resources)
+        if tree is not None:
+            console.print(tree)
+            console.print()
+    applications = emitted_applications(run.resources)
+    if applications:
+        console.print(_applications_table(applications))
+        console.print()
+    if run.outputs:
+        console.print(_outputs_table(run.outputs))
+        console.print()
+    console.print(_headline(run))
+    console.print(
+        f"{run.seconds:.1f} s, {run.seconds_to_first_resource:.1f} s of them until the engine and "
+        "the program had started",
+        style="dim",
+    )
+    if preview:
+        return
+    console.print()
+    if applications:
+        shown = applications[-1].name
+        _print_step(
+            console,
+            "Read an object",
+            f".venv/bin/python -m sandbox show Application/{shown}",
+            run.stack,
+        )
+    if run.operations.get("create"):
+        _print_step(console, "Run it again: nothing changes", "make demo", run.stack)
+    _print_for_real(console, file)
+
+
+def print_destroy(run: Run, console: Console) -> None:
+    """Print what a destroy deleted, in order."""
+    deleted = [one for one in deletions(run) if one.custom]
+    if not deleted:
+        console.print(f"[bold]Nothing to delete:[/] stack {escape(run.stack)} has no resource.")
+        return
+    console.print("[bold]Deleted, in this order[/]")
+    for kind, group in groupby(deleted, key=lambda one: one.kind):
+        names = [one.name for one in group]
+        console.print(f"  [red]-[/] {_counted(kind, len(names))}  [dim]{_listed(names)}[/]")
+    console.print(
+        f"\n[bold]Nothing is left[/] of {len(deleted)} resources of stack {escape(run.stack)}. "
+        f"{run.seconds:.1f} s"
+    )
+
+
+def print_failure(error: EngineError, console: Console) -> None:
+    """Print on stderr why a run was not completed."""
+    console.print("[bold red]Not completed.[/] The engine says:\n")
+    for problem in error.problems:
+        lines = problem.splitlines()
+        console.print("  " + "\n  ".join(escape(line) for line in lines), soft_wrap=True)
+    console.print(
+        "\nWhat was completed is kept: run the same command again to go on from there, or add "
+        f"`--fresh` to start over.\nAll that the engine said: {shown_path(error.log)}",
+        soft_wrap=True,
+    )
+
+
+def component_tree(title: str, prefix: str, resources: Iterable[Resource]) -> Tree | None:
+    """Return the components of one tree with the number of resources in each.
+
+    Returns:
+        None where the run has no component of that tree.
+    """
+    everything = list(resources)
+    by_urn = {one.urn: one for one in everything}
+    children: dict[str, list[Resource]] = {}
+    for one in everything:
+        if one.parent is not None:
+            children.setdefault(one.parent, []).append(one)
+    for siblings in children.values():  # the engine registers them in parallel, in no fixed order
+        siblings.sort(key=lambda one: (one.kind, one.name))
+    roots = [
+        one
+        for one in everything
+        if one.type.startswith(prefix)
+        and not _is_ours(by_urn.get(one.parent or "") or Resource(urn="", type=""))
+    ]
+    if not roots:
+        return None
+    total = sum(_leaf_count(root, children) for root in roots)
+    tree = Tree(f"[bold]{title}[/] [dim]{_counted('resource', total)}[/]")
+    for root in roots:
+        _grow(tree, root, children)
+    return tree
+
+
+def shown_path(path: Path) -> str:
+    """Return a path as short as it is clear: relative to the repository when below it."""
+    return str(path.relative_to(REPOSITORY) if path.is_relative_to(REPOSITORY) else path)
+
+
+def _is_ours(resource: Resource) -> bool:
+    return resource.type.startswith("llmp:")
+
+
+def _leaf_count(resource: Resource, children: Mapping[str, list[Resource]]) -> int:
+    below = sum(_leaf_count(child, children) for child in children.get(resource.urn, []))
+    return below + (1 if resource.custom else 0)
+
+
+def _grow(tree: Tree, component: Resource, children: Mapping[str, list[Resource]]) -> None:
+    branch = tree.add(_component_line(component, children))
+    inner = [child for child in children.get(component.urn, []) if not child.custom]
+    folded = Counter(_shape(child, children) for child in inner)
+    done: set[str] = set()
+    for child in inner:
+        shape = _shape(child, children)
+        if folded[shape] < _FOLD_FROM:
+            _grow(branch, child, children)
+        elif shape not in done:
+            done.add(shape)
+            alike = [one for one in inner if _shape(one, children) == shape]
+            names = _listed(one.name for one in alike)
+            branch.add(
+                f"{_marks(alike)}{len(alike)} x [bold]{escape(child.kind)}[/] "
+                f"[dim]({_leaves(child, children)} each)[/] {names}"
+            )
+
+
+def _shape(component: Resource, children: Mapping[str, list[Resource]]) -> str:
+    """Return what decides whether components look alike: their kind, content and operation."""
+    below = children.get(component.urn, [])
+    nested = sorted(_shape(child, children) for child in below if not child.custom)
+    leaves = sorted(f"{child.kind}:{child.operation}" for child in below if child.custom)
+    return f"{component.kind}({';'.join(leaves)})[{';'.join(nested)}]"
+
+
+def _component_line(component: Resource, children: Mapping[str, list[Resource]]) -> str:
+    leaves = _leaves(component, children)
+    content = f"  [dim]{leaves}[/]" if leaves else ""
+    below = [child for child in children.get(component.urn, []) if child.custom]
+    return f"{_marks(below)}[bold]{escape(component.kind)}[/] {escape(component.name)}{content}"
+
+
+def _marks(resources: Iterable[Resource]) -> str:
+    operations = {one.operation for one in resources}
+    marks = [_MARKS[one] for one in _MARKS if one in operations]
+    return "".join(f"[{colour}]{mark}[/] " for mark, colour in marks)
+
+
+def _leaves(component: Resource, children: Mapping[str, list[Resource]]) -> str:
+    kinds = Counter(
+        leaf.kind
+        for child in children.get(component.urn, [])
+        if child.custom
+        for leaf in _with_leaves_below(child, children)
+    )
+    return escape(
+        ", ".join(kind if count == 1 else f"{count} x {kind}" for kind, count in kinds.items())
+    )
+
+
+def _with_leaves_below(
+    resource: Resource, children: Mapping[str, list[Resource]]
+) -> list[Resource]:
+    below = [
+        leaf
+        for child in children.get(resource.urn, [])
+        for leaf in _with_leaves_below(child, children)
+    ]
+    return [resource, *below]
+
+
+def _applications_table(applications: Sequence[EmittedApplication]) -> Table:
+    table = Table(
+        title="Argo CD Applications, in the order they roll out",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("#", justify="right", style="dim")
+    for name in ("name", "namespace", "version", "sync", "requires", "source"):
+        table.add_column(name, overflow="fold")
+    for one in applications:
+        table.add_row(
+            str(one.position),
+            escape(one.name),
+            escape(one.namespace),
+            escape(_short_version(one.version)),
+            one.sync,
+            escape(", ".join(one.requires)) or "[dim]-[/]",
+            f"[dim]{escape(one.source.removeprefix('https://'))}[/]",
+        )
+    return table
+
+
+def _short_version(version: str) -> str:
+    """Return a git commit as people write it, and any other version as it is."""
+    is_commit = len(version) == 40 and set(version) <= set("0123456789abcdef")  # noqa: PLR2004
+    return version[:10] if is_commit else version
+
+
+def _outputs_table(outputs: Mapping[str, Any]) -> Table:
+    table = Table(
+        title="Stack outputs",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        show_header=False,
+        pad_edge=False,
+    )
+    table.add_column("name")
+    table.add_column("value", overflow="fold")
+    for name, value in sorted(outputs.items()):
+        if isinstance(value, Mapping):
+            for key, inner in cast("Mapping[str, object]", value).items():
+                table.add_row(escape(f"{name}.{key}"), escape(_compact(inner)))
+        else:
+            table.add_row(escape(name), escape(_compact(value)))
+    return table
+
+
+def _compact(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _headline(run: Run) -> str:
+    total = sum(run.operations.values())
+    if not run.changed:
+        would = "would change" if run.verb == "preview" else "changed"
+        return f"[bold green]Nothing {would}:[/] {_counted('resource', total)}."
+    counts = ", ".join(
+        f"{count} {'to ' + name if run.verb == 'preview' else _DONE.get(name, name)}"
+        for name, count in run.operations.items()
+        if name != "same" or run.verb != "preview"
+    )
+    stack = escape(run.stack)
+    return f"[bold green]Stack {stack}:[/] {_counted('resource', total)}: {counts}."
+
+
+def _counted(noun: str, count: int) -> str:
+    return f"{count} {escape(noun)}" + ("" if count == 1 else "s")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return escape(", ".join(names))
+
+
+def _print_step(console: Console, what: str, command: str, stack: str) -> None:
+    chosen = "" if stack == "gke" else f" STACK={stack}"
+    console.print(f"{what}:  [cyan]{escape(command + chosen)}[/]", soft_wrap=True)
+
+
+def _print_for_real(console: Console, file: StackFile) -> None:
+    committed = REPOSITORY / f"Pulumi.{file.stack}.yaml"
+    copy = "" if file.path.resolve() == committed else f"cp {file.path} {committed.name} && "
+    console.print(
+        f"Run it for real:  [cyan]{escape(copy)}pulumi login <your state backend> && "
+        f"make up STACK={escape(file.stack)}[/]  [dim]({_FOR_REAL[file.kind]})[/]",
+        soft_wrap=True,
+    )

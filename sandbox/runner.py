@@ -1,0 +1,328 @@
+"""Runs the real engine on the program, with the providers of the sandbox.
+
+It owns the calls to the engine and what becomes of its events. It prints nothing: `report` does.
+"""
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+from pulumi import automation
+from pulumi.automation import errors as automation_errors
+from pulumi.automation import events
+
+from sandbox.errors import EngineError, SandboxError
+from sandbox.project import Sandbox, engine_environment
+from sandbox.records import SECRET, Resource, Run, count_operations, masked, merged_operation
+
+OnProgress = Callable[[int, int, str], None]
+"""Called with the number of finished operations, of started ones, and the name of the latest."""
+
+_COLOUR: Final = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
+_SUMMARY: Final = re.compile(
+    r"^(update|preview|destroy|refresh) (failed|canceled)$|resource registration|"
+    r"^resource operation was cancelled"
+)
+
+
+class Engine:
+    """The engine on one stack of the sandbox."""
+
+    def __init__(self, sandbox: Sandbox, stack: str, config: Mapping[str, Any]) -> None:
+        """Prepare the project of a stack.
+
+        Args:
+            sandbox: where it lives.
+            stack: name of the stack.
+            config: the `config` mapping of its stack file.
+
+        Raises:
+            SandboxError: there is no engine, or another run works on the stack.
+        """
+        if shutil.which("pulumi") is None:
+            msg = (
+                "there is no `pulumi` on PATH; the make targets, such as `make demo`, put one there"
+            )
+            raise SandboxError(msg)
+        self._sandbox = sandbox
+        self._stack = stack
+        sandbox.clear_dead_locks(stack)
+        self._folder = sandbox.prepare(stack, config)
+
+    def up(self, on_progress: OnProgress | None = None) -> Run:
+        """Bring the stack up.
+
+        Raises:
+            EngineError: it was not completed; what was completed is in the state.
+        """
+        return self._run("up", on_progress)
+
+    def preview(self, on_progress: OnProgress | None = None) -> Run:
+        """Say what `up` would do, changing nothing.
+
+        Raises:
+            EngineError: the program or a provider refused.
+        """
+        return self._run("preview", on_progress)
+
+    def refresh(self, on_progress: OnProgress | None = None) -> Run:
+        """Read every resource from its provider into the state.
+
+        Raises:
+            EngineError: a provider refused.
+        """
+        return self._run("refresh", on_progress)
+
+    def destroy(self, on_progress: OnProgress | None = None) -> Run:
+        """Delete every resource of the stack.
+
+        Raises:
+            EngineError: it was not completed; what is left is in the state.
+        """
+        return self._run("destroy", on_progress)
+
+    def export(self) -> dict[str, Any]:
+        """Return the deployment of the stack as the engine keeps it, secrets encrypted."""
+        with self._stack_of_engine() as stack:
+            return cast("dict[str, Any]", stack.export_stack().deployment or {})
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the stack outputs with secret values in clear: for tests and bench alone."""
+        with self._stack_of_engine() as stack:
+            return {name: output.value for name, output in stack.outputs().items()}
+
+    @contextmanager
+    def _stack_of_engine(self) -> Generator[automation.Stack, None, None]:
+        with engine_environment(self._sandbox.environment(self._stack)):
+            try:
+                yield automation.create_or_select_stack(
+                    stack_name=self._stack, work_dir=str(self._folder)
+                )
+            except automation_errors.InvalidVersionError as error:
+                msg = f"the `pulumi` on PATH cannot be used: {error}"
+                raise SandboxError(msg) from error
+            except automation_errors.CommandError as error:
+                problems = _errors_in(str(error))
+                log = self._sandbox.engine_log(self._stack)
+                log.write_text(str(error), encoding="utf-8")
+                raise EngineError(problems, log=log, completed=0) from error
+
+    def _run(self, verb: str, on_progress: OnProgress | None) -> Run:
+        log_path = self._sandbox.engine_log(self._stack)
+        plan_path = self._folder / "plan.json"
+        with self._stack_of_engine() as stack, log_path.open("w", encoding="utf-8") as log:
+            collector = _Collector(log, on_progress)
+            start = time.monotonic()
+            try:
+                outputs = _call(stack, verb, collector, plan_path)
+            except automation_errors.CommandError as error:
+                problems = collector.problems() or _errors_in(str(error))
+                completed = len(collector.finished)
+                raise EngineError(problems, log=log_path, completed=completed) from error
+            seconds = time.monotonic() - start
+            if verb == "preview":
+                resources = collector.planned(_take_plan(plan_path))
+                outputs = collector.outputs
+            else:
+                deployment = cast("dict[str, Any]", stack.export_stack().deployment or {})
+                resources = collector.deployed(deployment)
+        return Run(
+            stack=self._stack,
+            verb=verb,
+            resources=resources,
+            operations=count_operations(resources),
+            finished=tuple(collector.finished),
+            outputs=outputs,
+            seconds=seconds,
+            seconds_to_first_resource=collector.first_resource_at - start
+            if collector.first_resource_at
+            else seconds,
+        )
+
+
+class _Collector:
+    """Gathers the engine's events of one run; its methods are called from another thread."""
+
+    def __init__(self, log: IO[str], on_progress: OnProgress | None) -> None:
+        self._log = log
+        self._on_progress = on_progress
+        self._started: dict[str, Resource] = {}
+        self._errors: dict[str, list[str]] = {}
+        self.finished: list[str] = []
+        self.first_resource_at = 0.0
+        self.outputs: dict[str, Any] = {}
+
+    def on_output(self, line: str) -> None:
+        self._log.write(_COLOUR.sub("", line) + "\n")
+
+    def on_event(self, event: events.EngineEvent) -> None:
+        if event.resource_pre_event is not None:
+            self._start(event.resource_pre_event.metadata)
+        elif event.res_outputs_event is not None:
+            self._finish(event.res_outputs_event.metadata)
+        elif event.diagnostic_event is not None:
+            self._say(event.diagnostic_event)
+
+    def problems(self) -> list[str]:
+        """Return one text for each resource with errors, the program's own errors first."""
+        texts: list[str] = []
+        for urn, messages in self._errors.items():
+            said = [message for message in messages if not _SUMMARY.search(message)]
+            if not said:
+                continue
+            text = "\n".join(dict.fromkeys(_without_traceback(message) for message in said))
+            resource = Resource(urn=urn, type=_type_of(urn)) if urn else None
+            if resource is None or resource.type == "pulumi:pulumi:Stack":
+                texts.insert(0, text)
+            else:
+                texts.append(f"{resource.kind} {resource.name!r}: {text}")
+        return texts
+
+    def planned(self, plan: Mapping[str, Any]) -> tuple[Resource, ...]:
+        """Return the resources of a preview: its events, with the dependencies of its plan."""
+        for urn, entry in cast("dict[str, dict[str, Any]]", plan.get("resourcePlans", {})).items():
+            goal = cast("dict[str, Any] | None", entry.get("goal"))
+            resource = self._started.setdefault(urn, Resource(urn=urn, type=_type_of(urn)))
+            if goal is not None:
+                resource.dependencies = tuple(goal.get("dependencies") or ())
+                resource.parent = cast("str | None", goal.get("parent")) or None
+                resource.custom = bool(goal.get("custom"))
+        return tuple(self._started.values())
+
+    def deployed(self, deployment: Mapping[str, Any]) -> tuple[Resource, ...]:
+        """Return the resources of the state and those that this run deleted from it."""
+        resources: dict[str, Resource] = {}
+        for state in cast("list[dict[str, Any]]", deployment.get("resources") or []):
+            if state.get("delete"):
+                continue
+            urn = str(state["urn"])
+            started = self._started.get(urn)
+            resources[urn] = Resource(
+                urn=urn,
+                type=str(state["type"]),
+                parent=state.get("parent") or None,
+                custom=bool(state.get("custom")),
+                operation=started.operation if started else "same",
+                inputs=masked(state.get("inputs") or {}),
+                dependencies=tuple(state.get("dependencies") or ()),
+                created=str(state.get("created") or ""),
+            )
+        for urn, resource in self._started.items():
+            if resource.operation == "delete":
+                resources.setdefault(urn, resource)
+        return tuple(resources.values())
+
+    def _start(self, metadata: events.StepEventMetadata) -> None:
+        if not self.first_resource_at and metadata.type != "pulumi:pulumi:Stack":
+            self.first_resource_at = time.monotonic()
+        known = self._started.get(metadata.urn)
+        state = metadata.new or metadata.old
+        self._started[metadata.urn] = Resource(
+            urn=metadata.urn,
+            type=metadata.type,
+            parent=(state.parent or None) if state else None,
+            custom=bool(state.custom) if state else True,
+            operation=merged_operation(known.operation if known else None, metadata.op.value),
+            inputs=(state.inputs or {}) if state else {},
+        )
+        self._tell(metadata.urn)
+
+    def _finish(self, metadata: events.StepEventMetadata) -> None:
+        self.finished.append(metadata.urn)
+        state = metadata.new
+        if metadata.type == "pulumi:pulumi:Stack" and state is not None:
+            self.outputs = {name: masked(value) for name, value in (state.outputs or {}).items()}
+        self._tell(metadata.urn)
+
+    def _say(self, diagnostic: events.DiagnosticEvent) -> None:
+        text = _COLOUR.sub("", diagnostic.message).strip()
+        if not text:
+            return
+        self._log.write(f"{diagnostic.severity}: {diagnostic.urn or ''}: {text}\n")
+        if diagnostic.severity == "error":
+            self._errors.setdefault(diagnostic.urn or "", []).append(text)
+
+    def _tell(self, urn: str) -> None:
+        if self._on_progress is not None:
+            name = urn.rsplit("::", 1)[-1]
+            self._on_progress(len(set(self.finished)), len(self._started), name)
+
+
+def _call(stack: automation.Stack, verb: str, collector: _Collector, plan: Path) -> dict[str, Any]:
+    """Run one operation and return the stack outputs where it leaves any, secrets masked."""
+    outputs: automation.OutputMap = {}
+    match verb:
+        case "up":
+            result = stack.up(
+                color="never",
+                on_output=collector.on_output,
+                on_error=collector.on_output,
+                on_event=collector.on_event,
+                show_secrets=False,
+            )
+            outputs = result.outputs
+        case "preview":
+            stack.preview(
+                color="never",
+                plan=str(plan),
+                on_output=collector.on_output,
+                on_error=collector.on_output,
+                on_event=collector.on_event,
+            )
+        case "refresh":
+            stack.refresh(
+                color="never",
+                on_output=collector.on_output,
+                on_error=collector.on_output,
+                on_event=collector.on_event,
+                show_secrets=False,
+            )
+            outputs = stack.outputs()
+        case _:
+            stack.destroy(
+                color="never",
+                on_output=collector.on_output,
+                on_error=collector.on_output,
+                on_event=collector.on_event,
+                show_secrets=False,
+            )
+    return {name: SECRET if output.secret else output.value for name, output in outputs.items()}
+
+
+def _take_plan(path: Path) -> dict[str, Any]:
+    try:
+        return cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _type_of(urn: str) -> str:
+    qualified = urn.split("::")[2] if urn.count("::") >= 3 else ""  # noqa: PLR2004 - parts of a URN
+    return qualified.rsplit("$", 1)[-1]
+
+
+def _without_traceback(message: str) -> str:
+    """Return a message of the engine with Python's tracebacks cut to what was raised."""
+    if "Traceback (most recent call last)" not in message:
+        return message
+    lines = message.splitlines()
+    starts = [
+        index
+        for index, line in enumerate(lines)
+        if re.match(r"^\s*[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt|Warning)\b", line)
+    ]
+    raised = lines[starts[-1] :] if starts else lines[-1:]
+    text = "\n".join(line for line in raised if line.strip()).strip()
+    return f"the program failed: {text}"
+
+
+def _errors_in(text: str) -> list[str]:
+    """Return the lines of a failed command that say why."""
+    lines = [_COLOUR.sub("", line).strip() for line in text.splitlines()]
+    said = [line.removeprefix("error:").strip() for line in lines if line.startswith("error:")]
+    return list(dict.fromkeys(said)) or ["the engine stopped without saying why"]
