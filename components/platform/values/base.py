@@ -1,8 +1,8 @@
 """What every chart's typed values share: one base class, and the small shapes that many charts use.
 
-The classes here are the single source of a chart's `values.schema.json` (`python -m tools.generate`),
-so Helm and Argo CD refuse what Python would refuse. Charts decide nothing: what differs between stacks
-comes in through these values.
+The classes here are the single source of a chart's `values.schema.json` (see `tools.generate`), so
+Helm and Argo CD refuse what Python would refuse. Charts decide nothing: what differs between
+stacks comes in through these values.
 """
 
 from typing import Annotated, Any, Literal

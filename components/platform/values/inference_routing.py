@@ -22,6 +22,12 @@ class GatewayValues(ChartValues):
     ingress: tuple[NetworkPeer, ...] = Field(
         default=(), description="Callers and scrapers; empty admits nobody."
     )
+    longest_request_seconds: int = Field(
+        default=300, ge=1, description="A proxy that stops lets a stream run this long."
+    )
+    max_body_mib: int = Field(
+        default=16, ge=1, le=1024, description="A request body is held in memory to read its model."
+    )
 
 
 class GatewayReference(ChartValues):

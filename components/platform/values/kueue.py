@@ -1,10 +1,38 @@
-"""The kustomization under charts/kueue: the upstream chart, its webhooks kept to managed namespaces.
+"""Values of the upstream Kueue chart: Kueue sees only the namespaces that are given to it.
 
-The upstream chart has no value for a namespace selector, and its Job and Pod webhooks fail closed for
-the whole cluster: while Kueue is not ready they refuse, among others, CloudNativePG's bootstrap Job.
+By default its Job and Pod webhooks fail closed for the whole cluster: while Kueue is not ready they
+refuse, among others, CloudNativePG's bootstrap Job, and the database never comes up. The chart
+takes the namespace selector of all its job webhooks from `managedJobsNamespaceSelector` of Kueue's
+configuration (chart 0.18.1, templates/webhook/manifests.yaml), so the rendered chart needs no patch.
 """
 
-from typing import Final
+import json
+from typing import Any, Final
 
 MANAGED_LABEL: Final = "llmp.dev/kueue-managed"
 """A namespace with this label set to "true" has its Jobs and Pods seen by Kueue."""
+
+FRAMEWORKS: Final = ("batch/job", "jobset.x-k8s.io/jobset", "pod")
+"""Kinds of work that Kueue queues (Kueue configuration API, v1beta2)."""
+
+
+def kueue_values(*, replicas: int = 1) -> dict[str, Any]:
+    """Return the Helm values of the upstream chart; `replicas` above 1 elect a leader."""
+    configuration = {
+        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
+        "kind": "Configuration",
+        "health": {"healthProbeBindAddress": ":8081"},
+        "metrics": {"bindAddress": ":8443", "enableClusterQueueResources": True},
+        "webhook": {"port": 9443},
+        "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
+        "manageJobsWithoutQueueName": False,
+        "managedJobsNamespaceSelector": {"matchLabels": {MANAGED_LABEL: "true"}},
+        "integrations": {"frameworks": list(FRAMEWORKS)},
+    }
+    return {
+        "enableCertManager": False,
+        "enablePrometheus": False,
+        "controllerManager": {"replicas": replicas},
+        # The chart takes text here, and JSON is YAML.
+        "managerConfig": {"controllerManagerConfigYaml": json.dumps(configuration, indent=2)},
+    }

@@ -1,6 +1,6 @@
 """Values of charts/kueue-queues: what each tenant's own jobs may hold of the GPUs.
 
-Owns flavours, queues, priorities and the tenants' namespaces. Models that serve are not under Kueue.
+Owns flavours, queues, priorities and the tenants' namespaces. Serving models are not under Kueue.
 """
 
 from typing import Self

@@ -1,7 +1,7 @@
 """Values of charts/secrets: the store, the secrets that the cluster makes, and who reads which.
 
-Never holds a secret value. One chart, several releases: one with the store and the generated secrets,
-and one in each consumer's namespace with its ExternalSecrets.
+Never holds a secret value. One chart, several releases: one with the store and the generated
+secrets, and one in each consumer's namespace with its ExternalSecrets.
 """
 
 from typing import Annotated, Any, Literal, Self
