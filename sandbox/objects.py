@@ -33,13 +33,12 @@ class KeptObject:
 
     def text(self) -> str:
         """Return the object as YAML; the values of a Secret are masked."""
-        document: object = yaml.safe_load(self.path.read_text(encoding="utf-8"))
-        if self.kind == "Secret" and isinstance(document, dict):
-            secret = cast("dict[str, Any]", document)
+        document = _read(self.path)
+        if self.kind == "Secret":
             for key in ("data", "stringData"):
-                if isinstance(secret.get(key), dict):
-                    values = cast("dict[str, Any]", secret[key])
-                    secret[key] = dict.fromkeys(values, SECRET)
+                if isinstance(document.get(key), dict):
+                    values = cast("dict[str, Any]", document[key])
+                    document[key] = dict.fromkeys(values, SECRET)
         return yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
 
 
@@ -47,8 +46,10 @@ def kept_objects(clouds: Path) -> tuple[KeptObject, ...]:
     """Return all kept objects below the folder of a stack's fake clouds."""
     objects: list[KeptObject] = []
     for path in sorted((clouds / _FOLDER).glob("*/*/*.yaml")):
-        kind, _, name = path.stem.partition(".")
-        cluster, namespace = path.parts[-3], path.parts[-2]
+        document = _read(path)  # the file name may hold a shortened name
+        metadata = cast("dict[str, Any]", document.get("metadata") or {})
+        kind, name = str(document.get("kind", "")), str(metadata.get("name", ""))
+        cluster, namespace = path.parts[-3], str(metadata.get("namespace", ""))
         objects.append(
             KeptObject(cluster=cluster, namespace=namespace, kind=kind, name=name, path=path)
         )
@@ -76,3 +77,7 @@ def find_objects(clouds: Path, reference: str) -> tuple[KeptObject, ...]:
     hint = f"did you mean {', '.join(close)}?" if close else "`--list` shows what there is"
     msg = f"there is no {reference}; {hint}"
     raise SandboxError(msg)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return cast("dict[str, Any]", yaml.safe_load(path.read_text(encoding="utf-8")))

@@ -1,7 +1,7 @@
 """Times the program without an engine: `python -m sandbox.program_alone STACK_FILE`.
 
-Runs `__main__.py` under the mocks of Pulumi, in an interpreter of its own, and prints one JSON object
-with the seconds that the imports and the program took. It checks nothing: the tests do.
+Runs `__main__.py` under mocks, in an interpreter of its own, and prints one JSON object with the
+seconds that the imports and the program took. It checks nothing: the tests do.
 """
 
 import importlib

@@ -175,7 +175,7 @@ class _Collector:
             said = [message for message in messages if not _SUMMARY.search(message)]
             if not said:
                 continue
-            text = "\n".join(dict.fromkeys(_without_traceback(message) for message in said))
+            text = "\n".join(dict.fromkeys(readable(message) for message in said))
             resource = Resource(urn=urn, type=_type_of(urn)) if urn else None
             if resource is None or resource.type == "pulumi:pulumi:Stack":
                 texts.insert(0, text)
@@ -306,7 +306,7 @@ def _type_of(urn: str) -> str:
     return qualified.rsplit("$", 1)[-1]
 
 
-def _without_traceback(message: str) -> str:
+def readable(message: str) -> str:
     """Return a message of the engine with Python's tracebacks cut to what was raised."""
     if "Traceback (most recent call last)" not in message:
         return message

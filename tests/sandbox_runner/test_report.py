@@ -1,0 +1,197 @@
+"""What a run looks like as a page and as a document."""
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from sandbox.errors import EngineError
+from sandbox.records import SECRET, Resource, Run, count_operations, masked, merged_operation
+from sandbox.report import (
+    as_document,
+    component_tree,
+    deletions,
+    print_destroy,
+    print_failure,
+    print_run,
+)
+from sandbox.runner import readable
+from sandbox.stack_file import StackFile
+
+FILE = StackFile(stack="gke", kind="gke", path=Path("Pulumi.gke.yaml"), config={})
+
+
+def _urn(kind: str, name: str) -> str:
+    return f"urn:pulumi:gke::llmp::{kind}::{name}"
+
+
+def _resource(
+    kind: str, name: str, parent: Resource | None, *, operation: str = "create"
+) -> Resource:
+    return Resource(
+        urn=_urn(kind, name),
+        type=kind,
+        parent=parent.urn if parent else None,
+        custom=not kind.startswith(("llmp:", "pulumi:pulumi:")),
+        operation=operation,
+    )
+
+
+def _resources(models: int = 5) -> tuple[Resource, ...]:
+    stack = _resource("pulumi:pulumi:Stack", "llmp-gke", None)
+    substrate = _resource("llmp:substrate:GkeSubstrate", "gke", stack)
+    pool = _resource("llmp:substrate:GkeNodePool", "gke-l4", substrate)
+    node_pool = _resource("gcp:container/nodePool:NodePool", "gke-l4-pool", pool)
+    platform = _resource("llmp:platform:Platform", "platform", stack)
+    resources = [stack, substrate, pool, node_pool, platform]
+    for number in range(models):
+        component = _resource("llmp:platform:ArgoApplication", f"model-{number}", platform)
+        kind = "kubernetes:argoproj.io/v1alpha1:Application"
+        application = _resource(kind, f"model-{number}-application", component)
+        resources += [component, application]
+    return tuple(resources)
+
+
+def _run(resources: tuple[Resource, ...], verb: str = "up") -> Run:
+    return Run(
+        stack="gke",
+        verb=verb,
+        resources=resources,
+        operations=count_operations(resources),
+        finished=tuple(one.urn for one in resources),
+        outputs={"substrate": {"region": "us-central1"}, "kubeconfig": SECRET},
+        seconds=3.14159,
+        seconds_to_first_resource=1.0,
+    )
+
+
+def _unchanged(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+    return tuple(replace(one, operation="same") for one in resources)
+
+
+def _page(run: Run) -> str:
+    stream = io.StringIO()
+    print_run(run, FILE, Console(file=stream, width=120, highlight=False))
+    return stream.getvalue()
+
+
+def test_both_trees_stand_under_their_own_heading() -> None:
+    page = _page(_run(_resources()))
+
+    assert page.index("Substrate 1 resource") < page.index("GkeNodePool gke-l4")
+    assert page.index("GkeNodePool gke-l4") < page.index("Platform 5 resources")
+
+
+def test_many_components_of_one_shape_share_a_line() -> None:
+    page = _page(_run(_resources(models=30)))
+
+    lines = [line for line in page.splitlines() if "ArgoApplication" in line]
+    assert len(lines) == 1
+    assert "30 x ArgoApplication (Application each)" in lines[0]
+
+
+def test_few_components_of_one_shape_have_a_line_each() -> None:
+    page = _page(_run(_resources(models=2)))
+
+    assert len([line for line in page.splitlines() if "ArgoApplication" in line]) == 2
+
+
+def test_a_stack_without_platform_has_no_platform_tree() -> None:
+    resources = tuple(one for one in _resources() if "platform" not in one.type)
+
+    assert component_tree("Platform", "llmp:platform:", resources) is None
+
+
+def test_a_first_run_says_what_was_created() -> None:
+    page = _page(_run(_resources()))
+
+    assert "Stack gke: 15 resources: 15 created." in page
+    assert "make up STACK=gke" in page
+
+
+def test_a_run_that_changes_nothing_says_so() -> None:
+    page = _page(_run(_unchanged(_resources())))
+
+    assert "Nothing changed: 15 resources." in page
+
+
+def test_a_preview_speaks_of_what_would_be() -> None:
+    assert "15 to create" in _page(_run(_resources(), verb="preview"))
+    assert "Nothing would change" in _page(_run(_unchanged(_resources()), verb="preview"))
+
+
+def test_a_page_outside_a_terminal_has_no_colour_codes() -> None:
+    assert "\x1b" not in _page(_run(_resources()))
+
+
+def test_secrets_are_masked_on_the_page_and_in_the_document() -> None:
+    run = _run(_resources())
+
+    assert re.search(rf"kubeconfig\s+{re.escape(SECRET)}", _page(run))
+    assert as_document(run)["outputs"]["kubeconfig"] == SECRET
+
+
+def test_the_document_counts_every_resource_once() -> None:
+    document = json.loads(json.dumps(as_document(_run(_resources()))))
+
+    assert sum(document["operations"].values()) == len(document["resources"]) == 15
+    assert document["changed"] is True
+    assert document["seconds"] == 3.14
+    urns = {one["urn"] for one in document["resources"]}
+    assert {one["parent"] for one in document["resources"]} <= urns | {None}
+
+
+def test_a_destroy_tells_what_went_in_the_order_it_went() -> None:
+    resources = tuple(replace(one, operation="delete") for one in _resources(models=2))
+    run = replace(_run(resources, "destroy"), finished=tuple(one.urn for one in resources[::-1]))
+    stream = io.StringIO()
+
+    print_destroy(run, Console(file=stream, width=120, highlight=False))
+
+    assert deletions(run)[0].name == "model-1-application"
+    page = stream.getvalue()
+    assert page.index("2 Applications") < page.index("1 NodePool")
+    assert "Nothing is left of 3 resources" in page
+
+
+def test_a_failure_names_the_resource_and_the_log(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    log = tmp_path / "engine.log"
+    error = EngineError(["NodePool 'gke-l4-pool': [bad] machine type"], log=log, completed=3)
+
+    print_failure(error, Console(file=stream, width=60))
+
+    assert "NodePool 'gke-l4-pool': [bad] machine type" in stream.getvalue()
+    assert str(log) in stream.getvalue()
+
+
+def test_a_traceback_is_cut_to_what_was_raised() -> None:
+    text = readable(
+        "Program failed with an unhandled exception:\n"
+        "Traceback (most recent call last):\n"
+        '  File "__main__.py", line 3, in <module>\n'
+        "    main()\n"
+        "ValueError: pools: at least one\n"
+        "is needed\n"
+    )
+
+    assert text == "the program failed: ValueError: pools: at least one\nis needed"
+
+
+def test_special_values_of_the_engine_are_never_shown() -> None:
+    secret = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270", "value": "x"}
+    value = {"a": [secret, 1], "b": "04da6b54-80e4-46f7-96ec-b56ff0331ba9"}
+
+    assert masked(value) == {"a": [SECRET, 1], "b": "(known after up)"}
+
+
+def test_the_steps_of_a_replacement_are_one_operation() -> None:
+    operation: str | None = None
+    for step in ("create-replacement", "replace", "delete-replaced"):
+        operation = merged_operation(operation, step)
+
+    assert operation == "replace"
+    assert merged_operation(None, "update") == "update"
