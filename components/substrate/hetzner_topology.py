@@ -84,6 +84,11 @@ class HetznerTopology:
         return NETWORK_ZONES[self.location]
 
     @property
+    def resource_labels(self) -> dict[str, str]:
+        """Labels of every resource at Hetzner, to find what belongs to the cluster."""
+        return {"managed-by": "llmp", "cluster": self.cluster_name}
+
+    @property
     def node_count(self) -> int:
         """Cloud servers of the cluster. Dedicated GPU servers join later and are not counted."""
         return self.control_plane.count + sum(pool.count for pool in self.worker_pools)
@@ -98,9 +103,13 @@ class HetznerTopology:
         """Address of CoreDNS: the tenth of the service range, where k3s puts it by default."""
         return str(ipaddress.IPv4Network(self.service_cidr)[10])
 
+    def physical_name(self, role: str) -> str:
+        """Return the name at Hetzner of what plays a role in the cluster; server and node name."""
+        return names.fit(f"{self.cluster_name}-{role}", names.HCLOUD_NAME_MAX)
+
     def control_plane_name(self, index: int) -> str:
-        """Return the server and node name of a control-plane server, counted from 0."""
-        return server_name(self.cluster_name, "control-plane", index)
+        """Return the name of a control-plane server, counted from 0."""
+        return self.physical_name(f"control-plane-{index}")
 
     def control_plane_address(self, index: int) -> str:
         """Return the private address of a control-plane server, counted from 0.
@@ -108,11 +117,6 @@ class HetznerTopology:
         From the end of the subnet: Hetzner gives the workers theirs from its start.
         """
         return str(ipaddress.IPv4Network(self.node_cidr)[-2 - index])
-
-
-def server_name(cluster_name: str, role: str, index: int) -> str:
-    """Return the name of a server, and of its node: the cloud controller matches the two."""
-    return names.fit(f"{cluster_name}-{role}-{index}", names.HCLOUD_NAME_MAX)
 
 
 def hetzner_contract(

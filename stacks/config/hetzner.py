@@ -24,6 +24,8 @@ _LABEL_KEY: Final = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LA
 _LABEL_VALUE: Final = re.compile(rf"({_LABEL_NAME})?")
 
 _WIDEST_ALLOWED_PREFIX: Final = 8
+_MAX_SOURCES: Final = 100
+"""Source networks of one firewall rule (Hetzner Docs, "Firewalls FAQ")."""
 _SMALLEST_NETWORK_PREFIX: Final = 24
 """Hetzner's API takes no smaller network (Hetzner Docs, "Networks FAQ")."""
 _LARGEST_SERVICE_PREFIX: Final = 12
@@ -270,8 +272,6 @@ class HetznerConfig(Section):
         description="Addresses of Services, outside network_cidr and pod_cidr.",
     )
     api_allowed_cidrs: tuple[AllowedCidr, ...] = Field(
-        min_length=1,
-        max_length=100,
         description="networks that may reach the Kubernetes API, yours among them",
         examples=[["203.0.113.0/24"]],
     )
@@ -287,6 +287,17 @@ class HetznerConfig(Section):
         description="Hetzner refuses to delete or rebuild the control plane; switch it off before "
         "`make destroy`.",
     )
+
+    @field_validator("api_allowed_cidrs")
+    @classmethod
+    def _somebody_reaches_the_api(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        if not 1 <= len(networks) <= _MAX_SOURCES:
+            msg = (
+                f"{len(networks)} networks, and one firewall rule takes 1 to {_MAX_SOURCES}; "
+                "write the network that this program runs from, for example 203.0.113.7/32"
+            )
+            raise ValueError(msg)
+        return networks
 
     @field_validator("network_cidr")
     @classmethod

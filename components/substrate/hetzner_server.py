@@ -1,0 +1,94 @@
+"""One server of a cluster on Hetzner Cloud, attached to the private network."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_hcloud as hcloud
+
+from components.substrate.hetzner_ids import numeric_id
+from components.substrate.hetzner_topology import HetznerTopology
+from components.versions import UBUNTU_IMAGE
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HetznerServerArgs:
+    """Inputs of one server."""
+
+    topology: HetznerTopology
+    server_name: str
+    """Host name, node name and name at Hetzner; what the cloud controller finds the node by."""
+    server_type: str
+    role: str
+    """Value of the label `role`: `control-plane` or the name of a pool."""
+    user_data: pulumi.Input[str]
+    """From `hetzner_k3s`. Secret: it holds a join token, on the first server all authorities."""
+    subnet_id: pulumi.Input[str]
+    firewall_id: pulumi.Input[int]
+    placement_group_id: pulumi.Input[int]
+    private_address: str | None = None
+    """A fixed address in the subnet; None lets Hetzner choose one."""
+    public_ipv4_id: pulumi.Input[int] | None = None
+    """A primary IP to use, which then is the only public address; None lets Hetzner give one IPv4
+    and one IPv6 address that live and die with the server."""
+    protect: bool = False
+    """Whether Hetzner refuses to delete or rebuild the server."""
+
+
+class HetznerServer(pulumi.ComponentResource):
+    """One server.
+
+    What it was told on its first boot can't be told again, so later changes of the user data or of
+    the image never replace it: a new version reaches it from inside the cluster, or by a
+    replacement that someone asks for. Attached to the network after its creation: an address that
+    Hetzner chooses is then an attribute of the attachment, which no change of the server touches.
+    """
+
+    server: hcloud.Server
+
+    def __init__(
+        self, name: str, args: HetznerServerArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Create the server and attach it to the network."""
+        super().__init__("llmp:substrate:HetznerServer", name, None, opts)
+        topology = args.topology
+        public_nets = (
+            None
+            if args.public_ipv4_id is None
+            else [
+                hcloud.ServerPublicNetArgs(
+                    ipv4_enabled=True, ipv4=args.public_ipv4_id, ipv6_enabled=False
+                )
+            ]
+        )
+        self.server = hcloud.Server(
+            f"{name}-server",
+            name=args.server_name,
+            server_type=args.server_type,
+            image=UBUNTU_IMAGE,
+            location=topology.location,
+            user_data=pulumi.Output.secret(args.user_data),
+            firewall_ids=[args.firewall_id],
+            placement_group_id=args.placement_group_id,
+            public_nets=public_nets,
+            labels={**topology.resource_labels, "role": args.role},
+            # Hetzner takes the two protections only with one value.
+            delete_protection=args.protect,
+            rebuild_protection=args.protect,
+            # A node that is deleted first gets the time to leave etcd and to detach its volumes.
+            shutdown_before_deletion=True,
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                ignore_changes=["user_data", "image"],
+                additional_secret_outputs=["user_data"],
+                # The name is the node's, and Hetzner gives each name once.
+                delete_before_replace=True,
+            ),
+        )
+        hcloud.ServerNetwork(
+            f"{name}-attachment",
+            server_id=numeric_id(self.server),
+            subnet_id=args.subnet_id,
+            ip=args.private_address,
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        self.register_outputs({"server_id": self.server.id})

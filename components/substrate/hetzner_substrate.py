@@ -1,0 +1,183 @@
+"""The whole substrate on Hetzner Cloud: from an empty project to a cluster that runs Argo CD."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pulumi
+import pulumi_hcloud as hcloud
+import pulumi_kubernetes as kubernetes
+import pulumi_random as random
+
+from components.contract import Dns, SecretStore, SubstrateContract
+from components.substrate.gpu_operator import GpuOperator, GpuOperatorArgs
+from components.substrate.hetzner_addons import HetznerAddons, HetznerAddonsArgs
+from components.substrate.hetzner_api import HetznerApi, HetznerApiArgs
+from components.substrate.hetzner_certificates import HetznerCertificates, HetznerCertificatesArgs
+from components.substrate.hetzner_control_plane import HetznerControlPlane, HetznerControlPlaneArgs
+from components.substrate.hetzner_firewall import HetznerFirewall, HetznerFirewallArgs
+from components.substrate.hetzner_k3s import JoinTokens
+from components.substrate.hetzner_kubeconfig import kubeconfig
+from components.substrate.hetzner_network import HetznerNetwork, HetznerNetworkArgs
+from components.substrate.hetzner_node_pool import HetznerNodePool, HetznerNodePoolArgs
+from components.substrate.hetzner_topology import HetznerTopology, hetzner_contract
+
+TOKEN_LENGTH: Final = 48
+"""Letters and digits of a join token: about 285 bits."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HetznerSubstrateArgs:
+    """Inputs of the substrate."""
+
+    topology: HetznerTopology
+    """Plain data: it decides which resources exist."""
+    token: pulumi.Input[str]
+    """Token of Hetzner Cloud's API, read and write. Secret."""
+    secret_store: SecretStore
+    domain: str | None = None
+    dns: Dns = field(default_factory=Dns)
+
+
+class HetznerSubstrate(pulumi.ComponentResource):
+    """Network, firewalls, servers, k3s, Cilium, cloud controller, CSI driver, GPU Operator.
+
+    Dedicated GPU servers join later and are not made here; with `gpu.managed_by` set to
+    `gpu-operator` the operator waits for them. Servers are told what they are once: see
+    `HetznerServer` for what that means for changes.
+    """
+
+    contract: SubstrateContract
+    kubeconfig: pulumi.Output[str]
+    """Secret: it is the administrator's."""
+    kubernetes_provider: kubernetes.Provider
+    """Reaches the cluster, once its API is ready."""
+    ready: tuple[pulumi.Resource, ...]
+    """What the platform tree has to wait for."""
+
+    def __init__(
+        self, name: str, args: HetznerSubstrateArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Create the substrate."""
+        super().__init__("llmp:substrate:HetznerSubstrate", name, None, opts)
+        topology = args.topology
+        self.contract = hetzner_contract(
+            topology, secret_store=args.secret_store, domain=args.domain, dns=args.dns
+        )
+        token = pulumi.Output.secret(args.token)
+        cloud = hcloud.Provider(
+            f"{name}-cloud", token=token, opts=pulumi.ResourceOptions(parent=self)
+        )
+        in_cloud = pulumi.ResourceOptions(parent=self, providers=[cloud])
+        network = HetznerNetwork(f"{name}-network", HetznerNetworkArgs(topology=topology), in_cloud)
+        firewall = HetznerFirewall(
+            f"{name}-firewall", HetznerFirewallArgs(topology=topology), in_cloud
+        )
+        certificates = HetznerCertificates(
+            f"{name}-certificates",
+            HetznerCertificatesArgs(cluster_name=topology.cluster_name),
+            pulumi.ResourceOptions(parent=self),
+        )
+        tokens = self._tokens(name)
+        control_plane = HetznerControlPlane(
+            f"{name}-control-plane",
+            HetznerControlPlaneArgs(
+                topology=topology,
+                authorities=certificates.authorities,
+                tokens=tokens,
+                subnet_id=network.subnet_id,
+                firewall_id=firewall.control_plane_id,
+            ),
+            in_cloud,
+        )
+        for pool in topology.worker_pools:
+            HetznerNodePool(
+                f"{name}-pool-{pool.name}",
+                HetznerNodePoolArgs(
+                    topology=topology,
+                    pool=pool,
+                    tokens=tokens,
+                    server_ca=certificates.server_ca,
+                    subnet_id=network.subnet_id,
+                    firewall_id=firewall.worker_id,
+                ),
+                in_cloud,
+            )
+        self.kubeconfig = pulumi.Output.secret(
+            pulumi.Output.all(
+                control_plane.api_address,
+                certificates.server_ca,
+                certificates.admin_certificate,
+                certificates.admin_key,
+            ).apply(lambda values: _kubeconfig(topology.cluster_name, values))
+        )
+        first_server = control_plane.servers[0]
+        api = HetznerApi(
+            f"{name}-api",
+            HetznerApiArgs(
+                api_address=control_plane.api_address,
+                server_ca=certificates.server_ca,
+                client_certificate=certificates.admin_certificate,
+                client_key=certificates.admin_key,
+                first_server=first_server,
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        self.kubernetes_provider = kubernetes.Provider(
+            f"{name}-kubernetes",
+            kubeconfig=self.kubeconfig,
+            # Keep: without it a renewed certificate would look like another cluster, and everything
+            # in this one would be made again.
+            cluster_identifier=certificates.server_ca.apply(
+                lambda pem: hashlib.sha256(pem.encode()).hexdigest()
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[api.ready]),
+        )
+        in_cluster = pulumi.ResourceOptions(parent=self, providers=[self.kubernetes_provider])
+        addons = HetznerAddons(
+            f"{name}-addons",
+            HetznerAddonsArgs(
+                topology=topology,
+                token=token,
+                network_name=network.network_name,
+                deleted_with=first_server,
+            ),
+            in_cluster,
+        )
+        self.ready = (addons.volumes,)
+        if topology.gpu.managed_by == "gpu-operator":
+            operator = GpuOperator(
+                f"{name}-gpu-operator",
+                GpuOperatorArgs(after=(addons.volumes,)),
+                in_cluster,
+            )
+            self.ready = (*self.ready, operator.release)
+        self.register_outputs(
+            {"contract": self.contract.to_output(), "kubeconfig": self.kubeconfig}
+        )
+
+    def _tokens(self, name: str) -> pulumi.Output[JoinTokens]:
+        server, agent = (
+            random.RandomPassword(
+                f"{name}-{role}-token",
+                length=TOKEN_LENGTH,
+                # k3s reads a colon as a separator, and YAML reads many others as its own.
+                special=False,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            for role in ("server", "agent")
+        )
+        return pulumi.Output.all(server.result, agent.result).apply(
+            lambda values: JoinTokens(server=values[0], agent=values[1])
+        )
+
+
+def _kubeconfig(cluster_name: str, values: list[Any]) -> str:
+    api_address, server_ca, client_certificate, client_key = values
+    return kubeconfig(
+        cluster_name=cluster_name,
+        api_address=api_address,
+        server_ca=server_ca,
+        client_certificate=client_certificate,
+        client_key=client_key,
+    )
