@@ -1,0 +1,190 @@
+"""A GKE cluster: the control plane, without a node of its own."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.substrate.gke_topology import ControlPlaneEndpoint, ReleaseChannel
+from components.substrate.kubeconfig import exec_kubeconfig
+
+CREDENTIAL_PLUGIN = "gke-gcloud-auth-plugin"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeClusterArgs:
+    """Inputs of the cluster."""
+
+    project: str
+    location: str
+    """A zone, or a region for a regional control plane."""
+    cluster_name: str
+    release_channel: ReleaseChannel
+    workload_pool: str
+    network_id: pulumi.Input[str]
+    subnetwork_id: pulumi.Input[str]
+    pod_range: str
+    """Name of the subnet's secondary range for pods."""
+    service_range: str
+    control_plane_cidr: str
+    endpoint: ControlPlaneEndpoint
+    authorized_networks: tuple[str, ...]
+    node_account: pulumi.Input[str]
+    labels: Mapping[str, str]
+    deletion_protection: bool
+
+
+class GkeCluster(pulumi.ComponentResource):
+    """A cluster with private nodes, Dataplane V2 and workload identity.
+
+    It owns no node pool: the one that GKE insists on is removed right after creation. What runs in
+    the cluster is not its business either, and it takes no Gateway API from GKE, because the CRDs
+    of the platform would fight with those of the add-on.
+    """
+
+    name: pulumi.Output[str]
+    kubeconfig: pulumi.Output[str]
+    """Holds no credential: gke-gcloud-auth-plugin asks Google for a token at each use."""
+
+    def __init__(
+        self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("llmp:substrate:GkeCluster", name, None, opts)
+        by_dns = args.endpoint == "dns"
+        cluster = gcp.container.Cluster(
+            f"{name}-cluster",
+            project=args.project,
+            location=args.location,
+            name=args.cluster_name,
+            resource_labels=args.labels,
+            deletion_protection=args.deletion_protection,
+            release_channel=gcp.container.ClusterReleaseChannelArgs(
+                channel=args.release_channel.upper()
+            ),
+            # GKE makes no cluster without a pool. This one lives for minutes, as the nodes' own
+            # identity: without it, it would be the project's default account.
+            remove_default_node_pool=True,
+            initial_node_count=1,
+            node_config=gcp.container.ClusterNodeConfigArgs(
+                machine_type="e2-medium",
+                service_account=args.node_account,
+                oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
+                shielded_instance_config=gcp.container.ClusterNodeConfigShieldedInstanceConfigArgs(
+                    enable_secure_boot=True, enable_integrity_monitoring=True
+                ),
+            ),
+            node_pool_defaults=gcp.container.ClusterNodePoolDefaultsArgs(
+                node_config_defaults=(
+                    gcp.container.ClusterNodePoolDefaultsNodeConfigDefaultsArgs(
+                        insecure_kubelet_readonly_port_enabled="FALSE"
+                    )
+                )
+            ),
+            network=args.network_id,
+            subnetwork=args.subnetwork_id,
+            networking_mode="VPC_NATIVE",
+            ip_allocation_policy=gcp.container.ClusterIpAllocationPolicyArgs(
+                cluster_secondary_range_name=args.pod_range,
+                services_secondary_range_name=args.service_range,
+            ),
+            # Enforces NetworkPolicies. It cannot be changed without a new cluster.
+            datapath_provider="ADVANCED_DATAPATH",
+            private_cluster_config=gcp.container.ClusterPrivateClusterConfigArgs(
+                enable_private_nodes=True,
+                master_ipv4_cidr_block=args.control_plane_cidr,
+            ),
+            control_plane_endpoints_config=(
+                gcp.container.ClusterControlPlaneEndpointsConfigArgs(
+                    dns_endpoint_config=(
+                        gcp.container.ClusterControlPlaneEndpointsConfigDnsEndpointConfigArgs(
+                            allow_external_traffic=by_dns
+                        )
+                    ),
+                    ip_endpoints_config=(
+                        gcp.container.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(
+                            enabled=not by_dns
+                        )
+                    ),
+                )
+            ),
+            master_authorized_networks_config=None
+            if by_dns
+            else gcp.container.ClusterMasterAuthorizedNetworksConfigArgs(
+                gcp_public_cidrs_access_enabled=False,
+                cidr_blocks=[
+                    gcp.container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(
+                        cidr_block=cidr
+                    )
+                    for cidr in args.authorized_networks
+                ],
+            ),
+            workload_identity_config=gcp.container.ClusterWorkloadIdentityConfigArgs(
+                workload_pool=args.workload_pool
+            ),
+            enable_shielded_nodes=True,
+            enable_legacy_abac=False,
+            master_auth=gcp.container.ClusterMasterAuthArgs(
+                client_certificate_config=(
+                    gcp.container.ClusterMasterAuthClientCertificateConfigArgs(
+                        issue_client_certificate=False
+                    )
+                )
+            ),
+            # Only health checks of the API answer callers without a name.
+            anonymous_authentication_config=(
+                gcp.container.ClusterAnonymousAuthenticationConfigArgs(mode="LIMITED")
+            ),
+            gateway_api_config=gcp.container.ClusterGatewayApiConfigArgs(
+                channel="CHANNEL_DISABLED"
+            ),
+            addons_config=gcp.container.ClusterAddonsConfigArgs(
+                http_load_balancing=gcp.container.ClusterAddonsConfigHttpLoadBalancingArgs(
+                    disabled=False
+                ),
+                horizontal_pod_autoscaling=(
+                    gcp.container.ClusterAddonsConfigHorizontalPodAutoscalingArgs(disabled=False)
+                ),
+                gce_persistent_disk_csi_driver_config=(
+                    gcp.container.ClusterAddonsConfigGcePersistentDiskCsiDriverConfigArgs(
+                        enabled=True
+                    )
+                ),
+            ),
+            logging_config=gcp.container.ClusterLoggingConfigArgs(
+                enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"]
+            ),
+            # DCGM makes GKE run its exporter on GPU nodes, which needs its managed collection.
+            monitoring_config=gcp.container.ClusterMonitoringConfigArgs(
+                enable_components=["SYSTEM_COMPONENTS", "DCGM"],
+                managed_prometheus=gcp.container.ClusterMonitoringConfigManagedPrometheusArgs(
+                    enabled=True
+                ),
+            ),
+            cost_management_config=gcp.container.ClusterCostManagementConfigArgs(enabled=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The provider reads these from whichever pool comes first, and either of them
+                # replaces the cluster when it changes.
+                ignore_changes=["nodeConfig", "initialNodeCount"],
+                # Stops a destroy before it has taken down what runs in the cluster.
+                protect=args.deletion_protection,
+            ),
+        )
+        self.name = cluster.name
+        self.kubeconfig = pulumi.Output.all(
+            endpoints=cluster.control_plane_endpoints_config,
+            address=cluster.endpoint,
+            authority=cluster.master_auth,
+        ).apply(
+            lambda known: exec_kubeconfig(
+                name=args.cluster_name,
+                server=f"https://{known['endpoints'].dns_endpoint_config.endpoint}"
+                if by_dns
+                else f"https://{known['address']}",
+                certificate_authority=None if by_dns else known["authority"].cluster_ca_certificate,
+                command=CREDENTIAL_PLUGIN,
+                install_hint="gcloud components install gke-gcloud-auth-plugin",
+            )
+        )
+        self.register_outputs({"name": self.name, "kubeconfig": self.kubeconfig})

@@ -1,0 +1,60 @@
+"""The Google identity of a cluster's nodes."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import pulumi
+import pulumi_gcp as gcp
+
+NODE_ROLES: Final = {
+    "logs": "roles/logging.logWriter",
+    "metrics": "roles/monitoring.metricWriter",
+    "metrics-read": "roles/monitoring.viewer",
+    "metadata": "roles/stackdriver.resourceMetadata.writer",
+}
+"""The least that GKE's own agents need (GKE docs, "Use least privilege IAM service accounts")."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeNodeIdentityArgs:
+    """Inputs of the identity."""
+
+    project: str
+    cluster_name: str
+    account_id: str
+    """6 to 30 characters."""
+
+
+class GkeNodeIdentity(pulumi.ComponentResource):
+    """A service account that may write logs and metrics, and nothing else in the project.
+
+    It replaces the default service account of Compute Engine, which may edit the whole project. It
+    may read the model repository too, which `GkeModelRegistry` grants on that repository alone.
+    """
+
+    email: pulumi.Output[str]
+    member: pulumi.Output[str]
+    """The account as IAM policies name it."""
+
+    def __init__(
+        self, name: str, args: GkeNodeIdentityArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("llmp:substrate:GkeNodeIdentity", name, None, opts)
+        account = gcp.serviceaccount.Account(
+            f"{name}-account",
+            project=args.project,
+            account_id=args.account_id,
+            display_name=f"Nodes of GKE cluster {args.cluster_name}",
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.email = account.email
+        self.member = account.member
+        for purpose, role in NODE_ROLES.items():
+            gcp.projects.IAMMember(
+                f"{name}-{purpose}",
+                project=args.project,
+                role=role,
+                member=account.member,
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({"email": self.email, "member": self.member})
