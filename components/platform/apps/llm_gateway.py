@@ -1,0 +1,417 @@
+"""Builders of the LLM gateway layer: the tenants' keys, budgets and limits, and their database."""
+
+from decimal import Decimal
+from typing import Any, Final
+
+from components.platform import endpoints
+from components.platform.apps import namespaces, secrets
+from components.platform.apps.parts import compute, entry, is_prod, replicas
+from components.platform.apps.platform import secrets_entry
+from components.platform.catalogue import (
+    CatalogueEntry,
+    IgnoreDifference,
+    OwnChart,
+    PlatformInputs,
+    UpstreamChart,
+    includes_layer,
+)
+from components.platform.config import Model
+from components.platform.values.base import Compute
+from components.platform.values.llm_gateway import (
+    Backup,
+    DatabaseValues,
+    LlmGatewayValues,
+    Team,
+    TenantsValues,
+)
+from components.versions import CLOUDNATIVE_PG, LITELLM, POSTGRESQL_IMAGE, PYTHON_IMAGE, VALKEY
+
+CLOUDNATIVE_PG_ENTRY: Final = "cloudnative-pg"
+DATABASE_ENTRY: Final = "litellm-database"
+VALKEY_ENTRY: Final = "litellm-valkey"
+LITELLM_ENTRY: Final = "litellm"
+
+DATABASE: Final = "litellm"
+DATABASE_INSTANCES: Final = {"cost": 1, "dev": 1, "prod": 3}
+
+LITELLM_PODS: Final = {"app.kubernetes.io/name": "litellm"}
+"""Labels of LiteLLM's pods, those of its migration Job among them."""
+
+OBJECTIVE_HEADER: Final = "x-gateway-inference-objective"
+"""Names the InferenceObjective of a request (inference extension v1.5, pkg/epp/metadata)."""
+
+_TOKENS_PER_PRICE: Final = 1_000_000
+_POSTGRES_UID: Final = 26
+"""User of the image of CloudNativePG (CloudNativePG documentation, postgresUID)."""
+
+_LOG_IN_OR_FAIL: Final = (
+    "for attempt in $(seq 100); do psql --command 'select 1' && exit 0; sleep 3; done; exit 1"
+)
+
+_CONTAINER_SECURITY: Final = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+_OPERATOR_OWNED: Final = (
+    "/spec/affinity/podAntiAffinityType",
+    "/spec/bootstrap/initdb/encoding",
+    "/spec/bootstrap/initdb/localeCType",
+    "/spec/bootstrap/initdb/localeCollate",
+    "/spec/logLevel",
+    "/spec/monitoring/customQueriesConfigMap",
+    "/spec/probes",
+    "/spec/replicationSlots",
+)
+"""What the operator's webhook writes into a Cluster (CloudNativePG 1.29, cluster_defaults.go).
+
+None of them is a field of ours: what is listed here is never synced again.
+"""
+
+
+def price_per_token(usd_per_million_tokens: float) -> float:
+    """Return USD per token, without the noise of a binary division."""
+    return float(Decimal(str(usd_per_million_tokens)) / _TOKENS_PER_PRICE)
+
+
+def cloudnative_pg(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
+    """The operator of PostgreSQL clusters."""
+    if not includes_layer(inputs, "llm-gateway"):
+        return ()
+    return (
+        entry(
+            CLOUDNATIVE_PG_ENTRY,
+            namespaces.CLOUDNATIVE_PG,
+            "llm-gateway",
+            UpstreamChart(
+                pin=CLOUDNATIVE_PG,
+                values={"replicaCount": replicas(inputs), "resources": compute(100, 256)},
+            ),
+        ),
+    )
+
+
+def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
+    """LiteLLM's PostgreSQL cluster: keys, teams and spend."""
+    if not includes_layer(inputs, "llm-gateway"):
+        return ()
+    contract = inputs.contract
+    backup = (
+        Backup(snapshot_class=contract.snapshot_class)
+        if is_prod(inputs) and contract.snapshot_class is not None
+        else None
+    )
+    values = LlmGatewayValues(
+        database=DatabaseValues(
+            name=endpoints.LITELLM_DATABASE.service.removesuffix("-rw"),
+            instances=DATABASE_INSTANCES[inputs.config.tier],
+            image=POSTGRESQL_IMAGE.reference,
+            # Hetzner's smallest volume; the same on all clouds, so that a dump fits everywhere.
+            storage_gib=10,
+            storage_class=contract.storage_class,
+            database=DATABASE,
+            owner=DATABASE,
+            credentials_secret=secrets.LITELLM_DATABASE,
+            compute=Compute(cpu=0.25, memory_mib=2048 if is_prod(inputs) else 512),
+            backup=backup,
+            client_pods=LITELLM_PODS,
+            operator_namespace=namespaces.CLOUDNATIVE_PG,
+            monitoring_namespace=namespaces.MONITORING,
+        )
+    )
+    return (
+        entry(
+            DATABASE_ENTRY,
+            namespaces.LITELLM,
+            "llm-gateway",
+            OwnChart(chart="llm-gateway", values=values.to_values()),
+            # The operator's webhook fills the Cluster in; the bootstrap takes the owner's password.
+            requires=(CLOUDNATIVE_PG_ENTRY, secrets_entry(namespaces.LITELLM)),
+            ignore_differences=(
+                IgnoreDifference(
+                    group="postgresql.cnpg.io", kind="Cluster", json_pointers=_OPERATOR_OWNED
+                ),
+            ),
+            gate_timeout_seconds=900,
+        ),
+    )
+
+
+def valkey(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
+    """Counters that LiteLLM's replicas share: without them each one grants the full rate limit.
+
+    Only where there is more than one replica. It holds nothing that must survive a restart: budgets
+    are in the database.
+    """
+    if not (includes_layer(inputs, "llm-gateway") and replicas(inputs) > 1):
+        return ()
+    return (
+        entry(
+            VALKEY_ENTRY,
+            namespaces.LITELLM,
+            "llm-gateway",
+            UpstreamChart(
+                pin=VALKEY,
+                values={
+                    "auth": {
+                        "enabled": True,
+                        "usersExistingSecret": secrets.LITELLM_VALKEY.name,
+                        "aclUsers": {
+                            "default": {
+                                "permissions": "~* &* +@all -@dangerous +info",
+                                "passwordKey": secrets.LITELLM_VALKEY.key,
+                            }
+                        },
+                    },
+                    "resources": compute(50, 256),
+                    "initResources": compute(10, 64),
+                    "networkPolicy": {
+                        "ingress": [
+                            {
+                                "from": [{"podSelector": {"matchLabels": LITELLM_PODS}}],
+                                "ports": [
+                                    {"protocol": "TCP", "port": endpoints.LITELLM_VALKEY.port}
+                                ],
+                            }
+                        ]
+                    },
+                },
+            ),
+            requires=(secrets_entry(namespaces.LITELLM),),
+        ),
+    )
+
+
+def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
+    """The proxy that tenants call: it owns their keys, budgets and limits, and is not public."""
+    if not includes_layer(inputs, "llm-gateway"):
+        return ()
+    prod = is_prod(inputs)
+    values: dict[str, Any] = {
+        "replicaCount": replicas(inputs),
+        # By default the chart makes a new master key at every render, which ends every key issued.
+        "masterkeySecretName": secrets.LITELLM_MASTER_KEY.name,
+        "masterkeySecretKey": secrets.LITELLM_MASTER_KEY.key,
+        "environmentSecrets": [secrets.LITELLM],
+        "db": {
+            "deployStandalone": False,
+            "useExisting": True,
+            "endpoint": endpoints.LITELLM_DATABASE.host,
+            "database": DATABASE,
+            "url": "postgresql://$(DATABASE_USERNAME):$(DATABASE_PASSWORD)@$(DATABASE_HOST)"
+            "/$(DATABASE_NAME)?sslmode=require",
+            "secret": {
+                "name": secrets.LITELLM_DATABASE,
+                "usernameKey": "username",
+                "passwordKey": "password",
+            },
+        },
+        # The chart's own Redis comes from an image repository that gets no more updates.
+        "redis": {"enabled": False},
+        "proxy_config": _proxy_config(inputs),
+        "envVars": _environment(inputs),
+        **_migration_only_by_job(),
+        "podSecurityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": _CONTAINER_SECURITY,
+        "image": {"pullPolicy": "IfNotPresent"},
+        # A worker with a database needs about 4 GiB under load (LiteLLM docs, production).
+        "resources": {
+            "requests": {"cpu": "1" if prod else "250m", "memory": "4Gi" if prod else "1Gi"},
+            "limits": {"memory": "4Gi"},
+        },
+        "pdb": {"enabled": True, "minAvailable": 1} if prod else {"enabled": False},
+    }
+    if prod:
+        values["strategy"] = {
+            "type": "RollingUpdate",
+            "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+        }
+        values["topologySpreadConstraints"] = [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": LITELLM_PODS},
+            }
+        ]
+    return (
+        entry(
+            LITELLM_ENTRY,
+            namespaces.LITELLM,
+            "llm-gateway",
+            UpstreamChart(pin=LITELLM, values=values),
+            # The database has waited for the Secrets already. The inference gateway is no edge:
+            # without it calls fail, and keys still work.
+            requires=(DATABASE_ENTRY, *((VALKEY_ENTRY,) if replicas(inputs) > 1 else ())),
+            gate_timeout_seconds=900,
+        ),
+    )
+
+
+def tenants(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
+    """The tenants as LiteLLM's teams, made equal to the list on every sync by LiteLLM's API."""
+    if not includes_layer(inputs, "llm-gateway"):
+        return ()
+    values = LlmGatewayValues(
+        tenants=TenantsValues(
+            image=PYTHON_IMAGE.reference,
+            litellm_url=endpoints.LITELLM.url(),
+            master_key=secrets.LITELLM_MASTER_KEY,
+            teams=tuple(
+                Team(
+                    name=tenant.name,
+                    models=tenant.models,
+                    max_budget_usd=tenant.budget.usd,
+                    budget_duration=tenant.budget.period,
+                    requests_per_minute=tenant.rate_limits.requests_per_minute,
+                    tokens_per_minute=tenant.rate_limits.tokens_per_minute,
+                )
+                for tenant in inputs.tenants
+            ),
+        )
+    )
+    return (
+        entry(
+            "litellm-tenants",
+            namespaces.LITELLM,
+            "llm-gateway",
+            OwnChart(chart="llm-gateway", values=values.to_values()),
+            requires=(LITELLM_ENTRY,),
+        ),
+    )
+
+
+def _proxy_config(inputs: PlatformInputs) -> dict[str, Any]:
+    """Return LiteLLM's config file. Its settings count only below `proxy_config`."""
+    litellm_settings: dict[str, Any] = {
+        "drop_params": True,
+        "json_logs": True,
+        # Prompts are the tenants' own: no log keeps them.
+        "turn_off_message_logging": True,
+    }
+    if replicas(inputs) > 1:
+        litellm_settings |= {
+            "cache": True,
+            "cache_params": {
+                "type": "redis",
+                "host": "os.environ/REDIS_HOST",
+                "port": "os.environ/REDIS_PORT",
+                "password": "os.environ/REDIS_PASSWORD",
+                # Shares the counters of rate limits, and caches no answer: one tenant's answer is
+                # never another's (LiteLLM documentation, caching).
+                "supported_call_types": [],
+            },
+        }
+    return {
+        "model_list": [_listed(model) for model in inputs.models],
+        "general_settings": {
+            "master_key": f"os.environ/{secrets.LITELLM_MASTER_KEY.key}",
+            "database_url": "os.environ/DATABASE_URL",
+            # The list of models is the config's; what is added by hand has no price and no pool.
+            "store_model_in_db": False,
+            # Fail closed: without the database no key and no budget can be checked.
+            "allow_requests_on_db_unavailable": not is_prod(inputs),
+        },
+        "litellm_settings": litellm_settings,
+        "router_settings": {
+            "timeout": 300,
+            # Each model is one deployment here, so a cooldown would shut it for everybody. Which
+            # replica answers is the endpoint picker's choice.
+            "disable_cooldowns": True,
+        },
+    }
+
+
+def _listed(model: Model) -> dict[str, Any]:
+    return {
+        "model_name": model.name,
+        "litellm_params": {
+            "model": f"openai/{model.name}",
+            "api_base": endpoints.INFERENCE_GATEWAY.url("/v1"),
+            "api_key": f"os.environ/{secrets.LITELLM_UPSTREAM_KEY}",
+            "extra_headers": {OBJECTIVE_HEADER: model.name},
+            # Without a price every call costs 0, and no budget ever binds.
+            "input_cost_per_token": price_per_token(model.price.input_usd_per_million_tokens),
+            "output_cost_per_token": price_per_token(model.price.output_usd_per_million_tokens),
+        },
+        "model_info": {"max_tokens": model.max_model_len, "mode": "chat"},
+    }
+
+
+def _environment(inputs: PlatformInputs) -> dict[str, str]:
+    environment = {
+        # A migration that finds no database must fail: it used to end well on an empty schema.
+        "ENFORCE_PRISMA_MIGRATION_CHECK": "true",
+        "LITELLM_MODE": "PRODUCTION",
+        # The prices are ours; nothing is fetched from the internet at start.
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    }
+    if replicas(inputs) > 1:
+        environment |= {
+            "REDIS_HOST": endpoints.LITELLM_VALKEY.host,
+            "REDIS_PORT": str(endpoints.LITELLM_VALKEY.port),
+        }
+    return environment
+
+
+def _migration_only_by_job() -> dict[str, Any]:
+    """Return the values that leave the schema to the migration Job, which waits for the database.
+
+    The proxies get DISABLE_SCHEMA_UPDATE from a ConfigMap: the chart adds the same variable to the
+    Job itself, and server-side apply refuses a container that lists one name twice.
+    """
+    config_map = "litellm-schema"
+    return {
+        "environmentConfigMaps": [config_map],
+        "extraResources": [
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": config_map},
+                "data": {"DISABLE_SCHEMA_UPDATE": "true"},
+            }
+        ],
+        # A service account of the chart would come after the Job, which runs before all else.
+        "serviceAccount": {"create": False},
+        "migrationJob": {
+            "enabled": True,
+            "hooks": {"argocd": {"enabled": True}, "helm": {"enabled": False}},
+            "resources": compute(100, 1024),
+            "extraInitContainers": [_wait_for_database()],
+        },
+    }
+
+
+def _wait_for_database() -> dict[str, Any]:
+    """Return the container that logs in to the database: an open port may be one that starts."""
+    login = {
+        "PGHOST": endpoints.LITELLM_DATABASE.host,
+        "PGPORT": str(endpoints.LITELLM_DATABASE.port),
+        "PGDATABASE": DATABASE,
+        "PGSSLMODE": "require",
+        "PGCONNECT_TIMEOUT": "5",
+    }
+    credentials = {"PGUSER": "username", "PGPASSWORD": "password"}
+    return {
+        "name": "wait-for-database",
+        "image": POSTGRESQL_IMAGE.reference,
+        "command": ["/bin/sh", "-c", _LOG_IN_OR_FAIL],
+        "env": [
+            *({"name": name, "value": value} for name, value in login.items()),
+            *(
+                {
+                    "name": name,
+                    "valueFrom": {"secretKeyRef": {"name": secrets.LITELLM_DATABASE, "key": key}},
+                }
+                for name, key in credentials.items()
+            ),
+        ],
+        "resources": compute(10, 64),
+        "securityContext": {
+            **_CONTAINER_SECURITY,
+            "readOnlyRootFilesystem": True,
+            "runAsNonRoot": True,
+            "runAsUser": _POSTGRES_UID,
+            "runAsGroup": _POSTGRES_UID,
+        },
+    }

@@ -1,0 +1,60 @@
+"""The namespaces of the platform and what may run in each: one table for all entries.
+
+Argo CD labels a namespace from whichever Application creates it first, so entries that share one
+must agree. Levels are those of the Kubernetes Pod Security Standards: a namespace gets the
+strictest one that its workloads pass, and warnings for what stops it from being stricter.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
+
+PodSecurity = Literal["restricted", "baseline", "privileged"]
+
+CERT_MANAGER: Final = "cert-manager"
+EXTERNAL_SECRETS: Final = "external-secrets"
+MONITORING: Final = "monitoring"
+KEDA: Final = "keda"
+KUEUE: Final = "kueue-system"
+AGENTGATEWAY: Final = "agentgateway-system"
+INFERENCE: Final = "inference"
+SERVING: Final = "serving"
+CLOUDNATIVE_PG: Final = "cnpg-system"
+LITELLM: Final = "litellm"
+
+KUBE_SYSTEM: Final = "kube-system"
+"""Not ours: charts put the role bindings there that the API server's extension mechanism reads."""
+
+POD_SECURITY: Final[Mapping[str, PodSecurity]] = MappingProxyType(
+    {
+        CERT_MANAGER: "restricted",
+        EXTERNAL_SECRETS: "restricted",
+        # node-exporter reads the node: host network, host processes and host paths.
+        MONITORING: "privileged",
+        KEDA: "restricted",
+        KUEUE: "restricted",
+        AGENTGATEWAY: "restricted",
+        # The gateway's proxy sets no seccomp profile, and its chart has no value for one.
+        INFERENCE: "baseline",
+        # The endpoint picker's chart sets no security context at all; our own pods are restricted.
+        SERVING: "baseline",
+        CLOUDNATIVE_PG: "restricted",
+        # LiteLLM's image runs as root, with every capability dropped.
+        LITELLM: "baseline",
+    }
+)
+
+
+def labels(namespace: str) -> dict[str, str]:
+    """Return the labels that a namespace of the platform carries.
+
+    Raises:
+        KeyError: the namespace is not one of the platform's.
+    """
+    level = POD_SECURITY[namespace]
+    reported = "baseline" if level == "privileged" else "restricted"
+    return {
+        "pod-security.kubernetes.io/enforce": level,
+        "pod-security.kubernetes.io/warn": reported,
+        "pod-security.kubernetes.io/audit": reported,
+    }
