@@ -3,7 +3,7 @@
 By default its Job and Pod webhooks fail closed for the whole cluster: while Kueue is not ready they
 refuse, among others, CloudNativePG's bootstrap Job, and the database never comes up. The chart
 takes the namespace selector of all its job webhooks from `managedJobsNamespaceSelector` of Kueue's
-configuration (chart 0.18.1, templates/webhook/manifests.yaml), so the rendered chart needs no patch.
+configuration (chart 0.18.1, templates/webhook/manifests.yaml): the rendered chart needs no patch.
 """
 
 import json

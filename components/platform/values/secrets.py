@@ -65,7 +65,7 @@ class SecretStoreValues(ChartValues):
 class GeneratedSecret(ChartValues):
     """A secret that the cluster makes once and pushes to the store, never over one that exists."""
 
-    remote_id: RemoteId
+    remote_id: Name = Field(description="Also the name of the generator, hence a DNS label.")
     length: int = Field(default=48, ge=24, le=128, description="Random letters and digits.")
     prefix: str = Field(
         default="",

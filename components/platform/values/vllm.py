@@ -167,7 +167,7 @@ class Lifecycle(ChartValues):
     )
     unrouting_seconds: int = Field(
         default=15,
-        ge=0,
+        ge=1,
         description="Wait before the engine stops, so that routers have let go of it.",
     )
     longest_request_seconds: int = Field(
