@@ -1,0 +1,119 @@
+"""What is built from Go modules is pinned, verified and cached by content."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tools import go_tools
+from tools.console import SetupError
+from tools.engine import parse_version, wanted_version
+from tools.go_tools import HELM, LANGUAGE_HOST, PULUMI, TOOLS, GoTool
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+def test_every_tool_has_a_wrapper_module_that_names_it(tool: GoTool) -> None:
+    text = (go_tools.WRAPPERS / tool.name / "go.mod").read_text(encoding="utf-8")
+    assert f"module llmp/tools/{tool.name}\n" in text
+    assert re.search(rf"^tool {re.escape(tool.package)}$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+def test_every_tool_is_in_the_checksums_of_its_wrapper(tool: GoTool) -> None:
+    sums = (go_tools.WRAPPERS / tool.name / "go.sum").read_text(encoding="utf-8")
+    version = go_tools.module_version(tool.name, tool.module)
+    assert f"{tool.module} {version} h1:" in sums
+
+
+def test_the_script_beside_the_language_host_is_pinned_with_the_engine() -> None:
+    (file,) = LANGUAGE_HOST.files
+    assert go_tools.module_version(file.wrapper, file.module) == f"v{wanted_version()}"
+
+
+def test_the_engine_is_told_its_version() -> None:
+    # Without it the Automation API refuses the engine.
+    assert f"common/version.Version=v{wanted_version()}" in go_tools.link_flags(PULUMI)
+
+
+def test_a_module_that_is_not_required_has_no_version() -> None:
+    with pytest.raises(LookupError, match=r"tools/helm/go\.mod does not require example"):
+        go_tools.module_version("helm", "example.com/none")
+
+
+def test_other_flags_give_another_place_in_the_cache() -> None:
+    changed = replace(HELM, variables=())
+    assert go_tools.tool_digest(changed) != go_tools.tool_digest(HELM)
+
+
+def test_other_checksums_give_another_place_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = go_tools.tool_digest(HELM)
+    wrapper = tmp_path / "helm"
+    wrapper.mkdir()
+    for name in ("go.mod", "go.sum"):
+        text = (go_tools.WRAPPERS / "helm" / name).read_text(encoding="utf-8")
+        (wrapper / name).write_text(f"{text}\n", encoding="utf-8")
+    monkeypatch.setattr(go_tools, "WRAPPERS", tmp_path)
+    assert go_tools.tool_digest(HELM) != before
+
+
+def test_the_cache_is_where_the_variable_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMP_CACHE", str(tmp_path))
+    assert go_tools.tool_folder(HELM).parent == tmp_path / "bin"
+
+
+def test_a_tool_that_is_cached_needs_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMP_CACHE", str(tmp_path))
+    monkeypatch.setenv("PATH", "")
+    go_tools.tool_folder(HELM).mkdir(parents=True)
+    assert go_tools.ensure_tool(HELM) == go_tools.tool_folder(HELM)
+
+
+def test_a_machine_without_go_is_told_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMP_CACHE", str(tmp_path))
+
+    def nothing(_name: str, **_options: object) -> None:
+        return None
+
+    monkeypatch.setattr("tools.go_tools.shutil.which", nothing)
+    with pytest.raises(SetupError, match="helm has to be built and Go is not on PATH") as caught:
+        go_tools.ensure_tool(HELM)
+    assert "fix: install Go" in str(caught.value)
+
+
+def test_a_build_that_fails_leaves_nothing_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = tmp_path / "go"
+    go.write_text(
+        '#!/bin/sh\n[ "$1" = env ] && echo go1.26.0 && exit 0\necho broken >&2; exit 1\n',
+        encoding="utf-8",
+    )
+    go.chmod(0o755)
+    monkeypatch.setenv("LLMP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    with pytest.raises(SetupError, match="broken"):
+        go_tools.ensure_tool(HELM)
+    assert list((tmp_path / "cache" / "bin").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("v3.259.0\n", (3, 259, 0)),
+        ("3.260.1-dev.5", (3, 260, 1)),
+        ("1.0.0-alpha.123", (1, 0, 0)),
+        ("pulumi?", None),
+        ("", None),
+    ],
+)
+def test_what_an_engine_says_of_its_version_is_read(
+    text: str, version: tuple[int, int, int] | None
+) -> None:
+    assert parse_version(text) == version

@@ -1,0 +1,67 @@
+"""The commands that the README names are there, quiet, and keep exit codes and stdout."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+COMMANDS = (
+    *("help", "demo", "test", "lint", "format", "preview", "up", "destroy"),
+    *("bench", "generate", "check", "clean"),
+)
+
+
+def make(*arguments: str, folder: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+    """Runs make."""
+    return subprocess.run(
+        ["make", *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_lists_every_command(command: str) -> None:
+    assert re.search(rf"^  {command} +\S", make("help").stdout, re.MULTILINE)
+
+
+def test_help_is_what_make_alone_does() -> None:
+    assert make().stdout == make("help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["demo"], "python -m sandbox demo --stack 'gke'"),
+        (["demo", "STACK=local", "JSON=1"], "python -m sandbox demo --stack 'local' --json"),
+        (["demo", "JSON=0"], "python -m sandbox demo --stack 'gke'"),
+        (["demo", "CONFIG=a b.yaml"], "python -m sandbox demo --stack 'gke' --config 'a b.yaml'"),
+        (["bench"], "python -m sandbox bench"),
+        (["check", "STACK=local"], "python -m stacks.check 'Pulumi.local.yaml'"),
+        (["up", "STACK=gke", "ARGS=--yes"], "python -m tools.stack_command up 'gke' --yes"),
+        # What costs money or deletes is never done to a stack that was not named.
+        (["destroy"], "python -m tools.stack_command destroy ''"),
+    ],
+)
+def test_a_command_becomes_one_call(arguments: list[str], expected: str) -> None:
+    printed = " ".join(make("--dry-run", *arguments).stdout.replace("\\\n", " ").split())
+    assert printed.endswith(expected)
+
+
+def test_exit_codes_and_stdout_are_left_alone(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "{}"\nexit 1\n', encoding="utf-8")
+    python.chmod(0o755)
+    answer = make("demo", "JSON=1", f"PYTHON={python}", folder=tmp_path)
+    assert answer.stdout == "{}\n"
+    assert answer.returncode != 0
+
+
+def test_a_machine_without_python_is_told_what_to_install() -> None:
+    answer = make("demo", "PYTHON=no-such-python")
+    assert answer.returncode != 0
+    assert "no-such-python is not on PATH" in answer.stderr
+    assert "apt-get install python3" in answer.stderr
