@@ -6,10 +6,13 @@ It owns the calls to the engine and what becomes of its events. It prints nothin
 import json
 import re
 import shutil
+import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any, Final, cast
 
 from pulumi import automation
@@ -119,8 +122,11 @@ class Engine:
             collector = _Collector(log, on_progress)
             start = time.monotonic()
             try:
-                outputs = _call(stack, verb, collector, plan_path)
+                with _engine_stops_first() as interrupted:
+                    outputs = _call(stack, verb, collector, plan_path)
             except automation_errors.CommandError as error:
+                if interrupted:
+                    raise KeyboardInterrupt from error
                 problems = collector.problems() or _errors_in(str(error))
                 completed = len(collector.finished)
                 raise EngineError(problems, log=log_path, completed=completed) from error
@@ -251,6 +257,29 @@ class _Collector:
         if self._on_progress is not None:
             name = urn.rsplit("::", 1)[-1]
             self._on_progress(len(set(self.finished)), len(self._started), name)
+
+
+@contextmanager
+def _engine_stops_first() -> Generator[list[int], None, None]:
+    """Let the engine, interrupted by the same key, end what it has begun and keep its state.
+
+    A second interrupt is not held back. Yields a list that is not empty once there was a first one.
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def hold_back(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, hold_back)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _call(stack: automation.Stack, verb: str, collector: _Collector, plan: Path) -> dict[str, Any]:

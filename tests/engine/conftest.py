@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,14 +57,6 @@ class Lab:
             check=True,
         )
         return result.stdout
-
-
-@dataclass(kw_only=True, slots=True)
-class Life:
-    """What happened to one stack so far; each stage is run once, by the first test that asks."""
-
-    lab: Lab
-    stages: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def committed_config(stack: str) -> Config:
