@@ -50,7 +50,9 @@ class GoTool:
         name: The binary, and the folder of its wrapper module.
         package: The main package.
         module: The module that gives the tool its version.
-        variables: Values set at link time; `{version}` is the module's version with its v.
+        variables: Values set at link time; `{version}` is the module's version with its v,
+            `{minor}` the minor version of `minor_of`.
+        minor_of: A module that the tool takes a number of its own from.
         expected: How long a build takes when nothing is cached, in words.
         files: What has to lie beside the binary.
     """
@@ -60,6 +62,7 @@ class GoTool:
     module: str
     expected: str
     variables: tuple[str, ...] = ()
+    minor_of: str | None = None
     files: tuple[ModuleFile, ...] = ()
 
 
@@ -89,7 +92,13 @@ HELM: Final = GoTool(
     name="helm",
     package="helm.sh/helm/v3/cmd/helm",
     module="helm.sh/helm/v3",
-    variables=("helm.sh/helm/v3/internal/version.version={version}",),
+    # Without the Kubernetes version of its client, helm renders for Kubernetes 1.20.
+    variables=(
+        "helm.sh/helm/v3/internal/version.version={version}",
+        "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor={minor}",
+        "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor={minor}",
+    ),
+    minor_of="k8s.io/client-go",
     expected="the first time about 3 minutes on 2 cores, cached afterwards",
 )
 ACTIONLINT: Final = GoTool(
@@ -124,7 +133,8 @@ def module_version(wrapper: str, module: str) -> str:
 def link_flags(tool: GoTool) -> str:
     """The value of `-ldflags`: no debug symbols, and the tool's version where it wants one."""
     version = module_version(tool.name, tool.module)
-    settings = [f"-X {variable.format(version=version)}" for variable in tool.variables]
+    minor = module_version(tool.name, tool.minor_of).split(".")[1] if tool.minor_of else ""
+    settings = [f"-X {one.format(version=version, minor=minor)}" for one in tool.variables]
     return " ".join(["-s", "-w", *settings])
 
 

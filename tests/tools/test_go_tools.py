@@ -36,6 +36,12 @@ def test_the_engine_is_told_its_version() -> None:
     assert f"common/version.Version=v{wanted_version()}" in go_tools.link_flags(PULUMI)
 
 
+def test_helm_renders_for_the_kubernetes_of_its_client() -> None:
+    minor = go_tools.module_version("helm", "k8s.io/client-go").split(".")[1]
+    assert f"chartutil.k8sVersionMinor={minor}" in go_tools.link_flags(HELM)
+    assert int(minor) > 20
+
+
 def test_a_module_that_is_not_required_has_no_version() -> None:
     with pytest.raises(LookupError, match=r"tools/helm/go\.mod does not require example"):
         go_tools.module_version("helm", "example.com/none")
