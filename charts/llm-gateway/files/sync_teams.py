@@ -5,7 +5,7 @@ Reads the tenants from a JSON file, the address and the master key from the envi
 library only, so that any image with Python 3.9 runs it. Changes only what differs: LiteLLM starts a
 new budget period whenever a team's period is written. Never deletes a team, whose spend is history.
 
-Exit status: 0 when every team is as it should be, 1 when one is not, 2 when LiteLLM is out of reach.
+Exit status: 0 when every team is as it should be, 1 when one is not, 2 when LiteLLM is not there.
 """
 
 import json
@@ -43,7 +43,7 @@ def request(method: str, path: str, body: Optional[Json] = None) -> Json:  # noq
         LiteLlmError: LiteLLM answered with an error status, or with something else than JSON.
         OSError: LiteLLM cannot be reached.
     """
-    what = f"{method} {path.split('?')[0]}"
+    what = f"{method} {path.partition('?')[0]}"
     call = urllib.request.Request(  # noqa: S310 - the scheme is checked in main()
         os.environ["LITELLM_URL"].rstrip("/") + path,
         method=method,

@@ -1,7 +1,7 @@
 # ruff: noqa: INP001, T201 - a script that is mounted alone, and prints for `kubectl logs`.
 """Download the weights of one revision from the hub into the pod's own volume, once.
 
-Runs in the init container, the only one that gets the hub's token. A pod whose container starts again
+Runs in the init container, the only one that gets the hub's token. One that starts again
 finds the mark of a finished download and does nothing.
 """
 
@@ -9,7 +9,7 @@ import os
 import pathlib
 import sys
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import snapshot_download  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
 
 MARK = ".staged"
 SKIPPED = ("*.pt", "*.pth", "*.gguf", "*.onnx", "original/*")

@@ -1,0 +1,106 @@
+"""Writes every generated file of the project again: `python -m tools.generate`.
+
+Owns `charts/<chart>/values.schema.json`, made from the typed values, so that Helm and Argo CD
+refuse what Python would refuse. With `--check` nothing is written, and a stale file makes it fail.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from components.platform.values.base import ChartValues
+from components.platform.values.inference_routing import InferenceRoutingValues
+from components.platform.values.kueue_queues import KueueQueuesValues
+from components.platform.values.llm_gateway import LlmGatewayValues
+from components.platform.values.secrets import SecretsValues
+from components.platform.values.vllm import VllmValues
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+CHARTS: Final[Mapping[str, type[ChartValues]]] = MappingProxyType(
+    {
+        "inference-routing": InferenceRoutingValues,
+        "kueue-queues": KueueQueuesValues,
+        "llm-gateway": LlmGatewayValues,
+        "secrets": SecretsValues,
+        "vllm": VllmValues,
+    }
+)
+"""Each folder under charts/ and the class of its values."""
+
+
+def schema(values: type[ChartValues]) -> dict[str, Any]:
+    """Return the JSON Schema of a chart's values, keys as Helm spells them."""
+    return {
+        "$schema": DRAFT,
+        **cast("dict[str, Any]", _as_helm_sees_it(values.model_json_schema())),
+    }
+
+
+def _as_helm_sees_it(node: Any) -> Any:  # noqa: ANN401 - a JSON value of any kind
+    """Return a schema without what says nothing to Helm.
+
+    Those are titles, which repeat the keys, and null: an absent value is absent, and Helm takes a
+    null that is given as the wish to remove a default.
+    """
+    if isinstance(node, list):
+        return [_as_helm_sees_it(item) for item in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    cleaned: dict[str, Any] = {}
+    for key, value in cast("dict[str, Any]", node).items():
+        if key in {"properties", "$defs"}:
+            # Here the keys are names and not words of JSON Schema.
+            cleaned[key] = {name: _as_helm_sees_it(one) for name, one in value.items()}
+        elif key == "anyOf":
+            kinds = [_as_helm_sees_it(kind) for kind in value if kind != {"type": "null"}]
+            cleaned.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
+        elif key != "title" and not (key == "default" and value is None):
+            cleaned[key] = _as_helm_sees_it(value)
+    return cleaned
+
+
+def generated() -> dict[Path, str]:
+    """Return every generated file and what belongs in it."""
+    return {
+        ROOT / "charts" / chart / "values.schema.json": json.dumps(
+            schema(values), indent=2, sort_keys=True
+        )
+        + "\n"
+        for chart, values in CHARTS.items()
+    }
+
+
+def stale(files: Mapping[Path, str]) -> list[Path]:
+    """Return the files that differ from what belongs in them."""
+    return [path for path, text in files.items() if not path.is_file() or path.read_text() != text]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Writes every generated file again.")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, fail when one is stale"
+    )
+    check = bool(parser.parse_args(arguments).check)
+    files = generated()
+    different = stale(files)
+    for path in different:
+        if not check:
+            path.write_text(files[path])
+        print(f"{path.relative_to(ROOT)} {'is stale' if check else 'written'}")
+    if check and different:
+        print("fix: make generate", file=sys.stderr)
+        return 1
+    if not different:
+        print(f"{len(files)} generated files are up to date")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
