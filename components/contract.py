@@ -2,7 +2,7 @@
 
 One frozen object takes three ways out of the substrate: in process to the platform tree, as the
 stack output `substrate`, and as labels and annotations on the Argo CD cluster Secret, where the
-ApplicationSets of a team read it. It never holds a secret: the kubeconfig is a stack output of its own.
+ApplicationSets of a team read it. It never holds a secret: the kubeconfig is an output of its own.
 """
 
 import json
@@ -157,8 +157,8 @@ class SubstrateContract(ContractModel):
     def annotations(self) -> dict[str, str]:
         """Return the annotations of the Argo CD cluster Secret that carry the contract.
 
-        One annotation a field. Text stays as it is, so that a template can use it directly; all else
-        is JSON (`fromJson` in a template). A field without a value is an empty text, never
+        One annotation a field. Text stays as it is, so that a template can use it directly; the
+        rest is JSON (`fromJson` in a template). A field without a value is an empty text, never
         absent: ApplicationSets run with missingkey=error.
         """
         return {

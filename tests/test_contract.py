@@ -11,8 +11,8 @@ from tests.samples import contract
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = re.compile(r"llmp\.dev/([a-z-]+)")
-NOT_CONTRACT = {"model", "layer", "tenant", "kueue-managed"}
-"""Labels of our own objects that share the prefix."""
+NOT_CONTRACT = {"model", "layer", "tenant", "kueue-managed", "stage-weights"}
+"""Labels and annotations of our own objects that share the prefix."""
 
 
 def test_what_the_stack_output_holds_is_read_back_unchanged() -> None:

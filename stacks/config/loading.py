@@ -27,8 +27,9 @@ from stacks.config.problems import (
     problem_of,
     shown,
 )
-from stacks.config.rules import stack_problems
+from stacks.config.rules import contract_problems, stack_problems
 from stacks.config.stack import STACK_KINDS, Stack
+from stacks.contracts import known_contract
 
 CONFIG_KEY: Final = "llmp:stack"
 """The one Pulumi config key of this program."""
@@ -91,16 +92,21 @@ def parse_stack(raw: object, source: str) -> Stack:
         raise ConfigError([_kind_problem(data)], source)
     problems: list[Problem] = []
     replaced: set[str] = set()
-    stack = _check(model, copy.deepcopy(data), problems, replaced)
-    if stack is not None:
+    checked = _check(model, copy.deepcopy(data), problems, replaced)
+    if checked is not None:
+        stack = cast("Stack", checked)
+        contract = known_contract(stack)
         problems.extend(
             problem
-            for problem in stack_problems(cast("Stack", stack), data)
+            for problem in (
+                *stack_problems(stack, data),
+                *(contract_problems(stack, contract) if contract else ()),
+            )
             if not any(_concerns(problem.path, path) for path in replaced)
         )
     if problems:
         raise ConfigError(dict.fromkeys(problems), source)
-    return cast("Stack", stack)
+    return cast("Stack", checked)
 
 
 def _file_error(source: str, message: str, fix: str) -> ConfigError:

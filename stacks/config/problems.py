@@ -129,9 +129,23 @@ def keys_at(model: type[BaseModel], location: Location) -> tuple[str, ...]:
 
 def example_of(field: FieldInfo | None) -> object:
     """Return the first example of a field, or PydanticUndefined where it has none."""
-    if field is None:
-        return PydanticUndefined
-    return field.examples[0] if field.examples else PydanticUndefined
+    examples = [one for info in _infos(field) for one in info.examples or ()]
+    return examples[0] if examples else PydanticUndefined
+
+
+def description_of(field: FieldInfo | None) -> str | None:
+    """Return what a field allows, in words: its own, else those of its type."""
+    return next((info.description for info in _infos(field) if info.description), None)
+
+
+def _infos(field: FieldInfo | None) -> list[FieldInfo]:
+    """Return what is known of a field: its own, then that of the types in its annotation."""
+    return [] if field is None else [field, *_annotated_infos(field.annotation)]
+
+
+def _annotated_infos(annotation: object) -> list[FieldInfo]:
+    found = [one for one in getattr(annotation, "__metadata__", ()) if isinstance(one, FieldInfo)]
+    return found + [one for part in get_args(annotation) for one in _annotated_infos(part)]
 
 
 def placeholder(model: type[BaseModel]) -> dict[str, Any] | None:
@@ -171,8 +185,7 @@ class _Wording:
 
 
 def _description(model: type[BaseModel], error: ErrorDetails) -> str | None:
-    field = field_at(model, error["loc"])
-    return field.description if field else None
+    return description_of(field_at(model, error["loc"]))
 
 
 def _context(error: ErrorDetails) -> dict[str, Any]:
@@ -213,7 +226,7 @@ def _own_rule(_model: type[BaseModel], error: ErrorDetails) -> _Wording:
 def _choice(_model: type[BaseModel], error: ErrorDetails) -> _Wording:
     expected = str(_context(error)["expected"])
     choices = [choice.strip("'") for choice in expected.replace(" or ", ", ").split(", ")]
-    close = difflib.get_close_matches(str(error["input"]), choices, n=1)
+    close = difflib.get_close_matches(str(error["input"]), choices, n=1, cutoff=0.5)
     return _Wording(
         message="is not one of the allowed values",
         allowed=", ".join(choices),

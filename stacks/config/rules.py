@@ -53,7 +53,7 @@ NEEDS: Final[dict[Feature, Need]] = {
         profile="llm-gateway",
         features=("public_edge",),
         domain=True,
-        reason="browsers are sent to https://auth.<domain> through the public edge",
+        reason="browsers sign in at a host of the domain, through the public edge",
     ),
     "dns": Need(domain=True, dns_provider=True, reason="external-dns writes records of the domain"),
     "public_edge": Need(

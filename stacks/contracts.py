@@ -1,0 +1,91 @@
+"""The contract that a stack's config leads to, as far as config alone can tell."""
+
+from components.contract import Dns, SecretStore, SubstrateContract
+from components.platform.apps import secrets
+from components.platform.catalogue import PlatformInputs
+from components.platform.config import Cloudflare, GoogleDns, HuggingFaceSource
+from components.substrate.gke_topology import gke_contract
+from components.substrate.hetzner_topology import hetzner_contract
+from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
+
+
+def known_contract(stack: Stack) -> SubstrateContract | None:
+    """Return the contract of a stack; None where another stack has it."""
+    match stack:
+        case GkeStack():
+            return gke_contract(
+                stack.gke.topology(),
+                secret_store=secret_store(stack),
+                domain=stack.platform.domain,
+                dns=dns(stack),
+            )
+        case HetznerStack():
+            return hetzner_contract(
+                stack.hetzner.topology(),
+                secret_store=secret_store(stack),
+                domain=stack.platform.domain,
+                dns=dns(stack),
+            )
+        case ExistingStack():
+            facts = stack.existing.contract
+            if facts is None:
+                return None
+            return SubstrateContract(
+                **{name: getattr(facts, name) for name in type(facts).model_fields},
+                secret_store=secret_store(stack),
+                domain=stack.platform.domain,
+                dns=dns(stack),
+            )
+
+
+def secret_store(stack: Stack) -> SecretStore:
+    """Return where the secrets of a stack live."""
+    project: str | None = None
+    if isinstance(stack, GkeStack):
+        project = stack.gke.project
+    elif isinstance(stack, ExistingStack) and stack.existing.contract is not None:
+        project = stack.existing.contract.project
+    default = "google-secret-manager" if isinstance(stack, GkeStack) else "kubernetes"
+    kind = default if stack.secrets.store is None else stack.secrets.store
+    return SecretStore(
+        kind=kind,
+        project=project if kind == "google-secret-manager" else None,
+        prefix=stack.secrets.prefix,
+    )
+
+
+def dns(stack: Stack) -> Dns:
+    """Return who answers for the domain of a stack."""
+    match stack.platform.dns:
+        case Cloudflare(zone=zone, token_secret=token):
+            return Dns(provider="cloudflare", zone=zone, token_secret=token)
+        case GoogleDns(zone=zone):
+            return Dns(provider="google", zone=zone)
+        case _:
+            return Dns()
+
+
+def generated_secrets(stack: Stack, contract: SubstrateContract) -> tuple[str, ...]:
+    """Return the ids of the secrets that the cluster makes itself, without the store's prefix.
+
+    Also where the platform is left to another stack: that one cannot make their containers.
+    """
+    inputs = PlatformInputs(
+        config=stack.platform,
+        models=stack.models,
+        tenants=stack.tenants,
+        contract=contract,
+        revision="",
+    )
+    return tuple(one.remote_id for one in secrets.generated(inputs))
+
+
+def supplied_secrets(stack: Stack) -> tuple[str, ...]:
+    """Return the ids of the secrets that only people have, without the store's prefix."""
+    ids = [
+        model.source.token_secret
+        for model in stack.models
+        if isinstance(model.source, HuggingFaceSource)
+    ]
+    ids += [dns(stack).token_secret, stack.secrets.anthropic_api_key]
+    return tuple(dict.fromkeys(one for one in ids if one is not None))

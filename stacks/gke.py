@@ -1,0 +1,38 @@
+"""Composition root of a stack of kind `gke`."""
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.substrate.gke_substrate import GkeSubstrate, GkeSubstrateArgs
+from stacks.config import GkeStack
+from stacks.contracts import dns, generated_secrets, known_contract, secret_store, supplied_secrets
+from stacks.platform import deploy_platform, export_outputs
+
+
+def deploy(stack: GkeStack) -> None:
+    """Build both trees on Google Cloud, and export the outputs."""
+    topology = stack.gke.topology()
+    google = gcp.Provider(
+        "google",
+        project=topology.project,
+        region=topology.region,
+        # Whose quota API calls count against: the project's own, whoever makes them.
+        user_project_override=True,
+        billing_project=topology.project,
+    )
+    contract = known_contract(stack)
+    substrate = GkeSubstrate(
+        "substrate",
+        GkeSubstrateArgs(
+            topology=topology,
+            secret_store=secret_store(stack),
+            domain=stack.platform.domain,
+            dns=dns(stack),
+            generated_secrets=generated_secrets(stack, contract) if contract else (),
+            supplied_secrets=supplied_secrets(stack),
+            high_availability=stack.platform.tier == "prod",
+        ),
+        opts=pulumi.ResourceOptions(providers=[google]),
+    )
+    export_outputs(substrate.contract, substrate.kubeconfig)
+    deploy_platform(stack, substrate.contract, substrate.kubernetes_provider, [substrate])

@@ -1,0 +1,52 @@
+"""What is the same in every composition root: the platform tree and the stack outputs."""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.contract import SubstrateContract
+from components.platform.catalogue import PlatformInputs
+from components.platform.platform import Platform, PlatformArgs
+from stacks.config import Stack
+from stacks.revision import chart_revision
+
+
+def deploy_platform(
+    stack: Stack,
+    contract: SubstrateContract,
+    provider: pulumi.ProviderResource,
+    after: Sequence[pulumi.Resource],
+) -> None:
+    """Build the platform tree on a substrate, unless the stack leaves it to another stack.
+
+    Args:
+        stack: the checked stack.
+        contract: plain data; it decides which Applications exist.
+        provider: the Kubernetes provider of the cluster.
+        after: what has to be there first: the substrate with its Argo CD.
+
+    Raises:
+        RevisionError: the commit that the program runs from cannot be told.
+    """
+    if not stack.platform.enabled:
+        return
+    inputs = PlatformInputs(
+        config=stack.platform,
+        models=stack.models,
+        tenants=stack.tenants,
+        contract=contract,
+        revision=chart_revision(stack.platform.gitops.revision),
+    )
+    Platform(
+        "platform",
+        PlatformArgs(inputs=inputs),
+        opts=pulumi.ResourceOptions(providers=[provider]),
+        after=after,
+    )
+
+
+def export_outputs(contract: SubstrateContract, kubeconfig: pulumi.Input[str] | None) -> None:
+    """Export the stack outputs: the contract, and the kubeconfig as a secret of its own."""
+    pulumi.export("substrate", contract.to_output())
+    if kubeconfig is not None:
+        pulumi.export("kubeconfig", pulumi.Output.secret(kubeconfig))

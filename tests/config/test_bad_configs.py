@@ -1,0 +1,683 @@
+"""Every bad config is refused with its path, what is wrong, and the fix. Each row is one mistake."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from stacks.config import ConfigError, Problem, parse_stack
+from tests.samples import EXISTING_STACK, GKE_STACK, HETZNER_STACK, MODEL, TENANT
+
+REMOVED = object()
+BASES = {"gke": GKE_STACK, "hetzner": HETZNER_STACK, "existing": EXISTING_STACK}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bad:
+    """One mistake: where it is made, and what the user is told."""
+
+    mistake: str
+    base: str = "gke"
+    change: dict[str, Any]
+    path: str
+    says: str
+    fix: str = ""
+
+
+def apply(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """Return the stack with values put at dotted paths; a number is a list index."""
+    stack = copy.deepcopy(base)
+    for path, value in change.items():
+        *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
+        node: Any = stack
+        for part in parents:
+            if isinstance(node, dict):
+                node = node.setdefault(part, {})
+            else:
+                node = node[part]
+        if value is REMOVED:
+            del node[last]
+        else:
+            node[last] = value
+    return stack
+
+
+FULL_EDGE: dict[str, Any] = {
+    "platform.domain": "llm.example.com",
+    "platform.dns": {
+        "provider": "cloudflare",
+        "zone": "example.com",
+        "token_secret": "cloudflare-api-token",
+    },
+}
+
+BAD = [
+    Bad(
+        mistake="no kind",
+        change={"kind": REMOVED},
+        path="kind",
+        says="required and missing",
+        fix="kind: gke",
+    ),
+    Bad(
+        mistake="an unknown kind",
+        change={"kind": "aws"},
+        path="kind",
+        says="none of the known kinds",
+        fix="gke, hetzner, existing",
+    ),
+    Bad(
+        mistake="a section that no stack has",
+        change={"modles": []},
+        path="modles",
+        says="unknown key 'modles'",
+        fix="'models'",
+    ),
+    Bad(
+        mistake="the section of another kind",
+        change={"hetzner": {"location": "nbg1"}},
+        path="hetzner",
+        says="unknown key",
+        fix="remove it",
+    ),
+    Bad(
+        mistake="no project",
+        change={"gke.project": REMOVED},
+        path="gke.project",
+        says="required and missing",
+        fix="project:",
+    ),
+    Bad(
+        mistake="a project that Google would refuse",
+        change={"gke.project": "My_Project"},
+        path="gke.project",
+        says="right form",
+    ),
+    Bad(
+        mistake="a zone where a region belongs",
+        change={"gke.region": "us-central1-a"},
+        path="gke.region",
+        says="",
+        fix="us-central1",
+    ),
+    Bad(
+        mistake="a region where a zone belongs",
+        change={"gke.zone": "us-central1"},
+        path="gke.zone",
+        says="",
+    ),
+    Bad(
+        mistake="a zone of another region",
+        change={"gke.zone": "europe-west4-a"},
+        path="gke",
+        says="europe-west4-a",
+    ),
+    Bad(
+        mistake="a release channel that does not exist",
+        change={"gke.release_channel": "weekly"},
+        path="gke.release_channel",
+        says="not one of the allowed values",
+        fix="write",
+    ),
+    Bad(
+        mistake="an accelerator that GKE does not sell",
+        change={"gke.gpu_pools": [{"name": "x", "accelerator": "nvidia-rtx-4090"}]},
+        path="gke.gpu_pools[0].accelerator",
+        says="not one of the allowed values",
+        fix="nvidia-",
+    ),
+    Bad(
+        mistake="a number of L4s that no machine has",
+        change={
+            "gke.gpu_pools": [
+                {"name": "l4", "accelerator": "nvidia-l4", "accelerators_per_node": 3}
+            ]
+        },
+        path="gke.gpu_pools[0]",
+        says="3",
+    ),
+    Bad(
+        mistake="a pool with its minimum over its maximum",
+        change={
+            "gke.gpu_pools": [
+                {"name": "l4", "accelerator": "nvidia-l4", "min_nodes": 3, "max_nodes": 1}
+            ]
+        },
+        path="gke.gpu_pools[0]",
+        says="min",
+    ),
+    Bad(
+        mistake="a minimum written as text",
+        change={"gke.platform_pool": {"min_nodes": "one"}},
+        path="gke.platform_pool.min_nodes",
+        says="whole number",
+        fix="whole number",
+    ),
+    Bad(
+        mistake="a GPU stack of the operator on GKE",
+        change={"gke.gpu_stack": "operator"},
+        path="gke.gpu_stack",
+        says="unknown key",
+        fix="remove it",
+    ),
+    Bad(
+        mistake="a GPU stack of the operator on a GKE cluster that is already there",
+        base="existing",
+        change={"existing.contract.cloud": "gcp"},
+        path="existing.contract.gpu.managed_by",
+        says="GPU Operator cannot register its runtime",
+        fix="managed_by: gke",
+    ),
+    Bad(
+        mistake="GKE's GPU stack where there is no GKE",
+        base="existing",
+        change={"existing.contract.gpu.managed_by": "gke"},
+        path="existing.contract.gpu.managed_by",
+        says="does not exist on cloud other",
+        fix="managed_by: gpu-operator",
+    ),
+    Bad(
+        mistake="GPUs that nobody makes schedulable",
+        base="existing",
+        change={"existing.contract.gpu.managed_by": "none"},
+        path="existing.contract.gpu.managed_by",
+        says="nobody makes schedulable",
+        fix="max_gpus: 0",
+    ),
+    Bad(
+        mistake="neither a contract nor a stack to take it from",
+        base="existing",
+        change={"existing.contract": REMOVED},
+        path="existing",
+        says="exactly one of the two",
+    ),
+    Bad(
+        mistake="a contract without the context that it is about",
+        base="existing",
+        change={"existing.context": REMOVED},
+        path="existing",
+        says="no other cluster is ever changed",
+    ),
+    Bad(
+        mistake="a stack reference that is no reference",
+        base="existing",
+        change={"existing": {"contract_from": "gke"}},
+        path="existing.contract_from",
+        says="right form",
+        fix="organization/llmp/gke",
+    ),
+    Bad(
+        mistake="no repository for the charts",
+        change={"platform": {"gitops": {}}},
+        path="platform.gitops.repository",
+        says="required and missing",
+        fix="repository:",
+    ),
+    Bad(
+        mistake="a repository over plain HTTP",
+        change={"platform": {"gitops": {"repository": "http://example.com/x.git"}}},
+        path="platform.gitops.repository",
+        says="right form",
+        fix="https://",
+    ),
+    Bad(
+        mistake="a profile that does not exist",
+        change={"platform.profile": "fulll"},
+        path="platform.profile",
+        says="not one of the allowed values",
+        fix="write full",
+    ),
+    Bad(
+        mistake="a tier that does not exist",
+        change={"platform.tier": "production"},
+        path="platform.tier",
+        says="not one of the allowed values",
+        fix="write prod",
+    ),
+    Bad(
+        mistake="a feature written wrong",
+        change={"platform.features": {"public-edge": True}},
+        path="platform.features.public-edge",
+        says="unknown key",
+        fix="'public_edge'",
+    ),
+    Bad(
+        mistake="a feature set to text",
+        change={"platform.features": {"autoscaling": "yes"}},
+        path="platform.features.autoscaling",
+        says="true or false",
+        fix="without quotes",
+    ),
+    Bad(
+        mistake="a public edge without a domain",
+        change={"platform.features": {"public_edge": True}},
+        path="platform.features.public_edge",
+        says="needs a domain",
+        fix="set platform.domain",
+    ),
+    Bad(
+        mistake="a public edge without DNS credentials",
+        change={
+            "platform.features": {"public_edge": True},
+            "platform.domain": "llm.example.com",
+        },
+        path="platform.features.public_edge",
+        says="needs DNS credentials",
+        fix="set platform.dns",
+    ),
+    Bad(
+        mistake="identity without the public edge",
+        change={**FULL_EDGE, "platform.features": {"identity": True}},
+        path="platform.features.identity",
+        says="needs feature public_edge",
+        fix="public_edge: true",
+    ),
+    Bad(
+        mistake="identity below the gateway's profile",
+        change={
+            **FULL_EDGE,
+            "platform.features": {"identity": True, "public_edge": True},
+            "platform.profile": "serving",
+            "tenants": [],
+        },
+        path="platform.features.identity",
+        says="needs profile llm-gateway",
+        fix="set platform.profile: llm-gateway",
+    ),
+    Bad(
+        mistake="external DNS without a provider",
+        change={"platform.features": {"dns": True}, "platform.domain": "llm.example.com"},
+        path="platform.features.dns",
+        says="needs DNS credentials",
+        fix="set platform.dns",
+    ),
+    Bad(
+        mistake="an MCP gateway without identity",
+        change={"platform.features": {"mcp_gateway": True}},
+        path="platform.features.mcp_gateway",
+        says="needs feature identity",
+        fix="identity: true",
+    ),
+    Bad(
+        mistake="n8n without identity",
+        change={"platform.profile": "full", "platform.features": {"n8n": True}},
+        path="platform.features.n8n",
+        says="needs feature identity",
+        fix="identity: true",
+    ),
+    Bad(
+        mistake="llm-d without KServe",
+        change={"platform.features": {"llm_d": True}},
+        path="platform.features.llm_d",
+        says="needs feature kserve",
+        fix="kserve: true",
+    ),
+    Bad(
+        mistake="egress without the provider's key",
+        change={"platform.features": {"egress": True}},
+        path="secrets.anthropic_api_key",
+        says="calls the provider with a key",
+        fix="anthropic_api_key:",
+    ),
+    Bad(
+        mistake="a feature that nothing provides",
+        change={"platform.features": {"opencost": True}},
+        path="platform.features.opencost",
+        says="not provided by any system",
+        fix="remove opencost",
+    ),
+    Bad(
+        mistake="a domain that is a URL",
+        change={"platform.domain": "https://llm.example.com/"},
+        path="platform.domain",
+        says="right form",
+        fix="llm.example.com",
+    ),
+    Bad(
+        mistake="a domain outside the DNS zone",
+        change={**FULL_EDGE, "platform.domain": "llm.example.org"},
+        path="platform.domain",
+        says="outside the DNS zone example.com",
+        fix="llm.example.com",
+    ),
+    Bad(
+        mistake="Cloudflare without a token",
+        change={
+            **FULL_EDGE,
+            "platform.dns": {"provider": "cloudflare", "zone": "example.com"},
+        },
+        path="platform.dns.token_secret",
+        says="needs an API token",
+        fix="token_secret: cloudflare-api-token",
+    ),
+    Bad(
+        mistake="Cloud DNS away from Google",
+        base="hetzner",
+        change={
+            "platform.domain": "llm.example.com",
+            "platform.dns": {"provider": "google", "zone": "example-com"},
+        },
+        path="platform.dns.provider",
+        says="only kind gke has",
+        fix="cloudflare",
+    ),
+    Bad(
+        mistake="an unknown DNS provider",
+        change={"platform.dns": {"provider": "route53"}},
+        path="platform.dns",
+        says="none of the known kinds",
+        fix="none, google, cloudflare",
+    ),
+    Bad(
+        mistake="a DNS provider without a domain",
+        change={"platform.dns": {"provider": "google", "zone": "example-com"}},
+        path="platform.dns",
+        says="without a domain",
+        fix="set platform.domain",
+    ),
+    Bad(
+        mistake="Google's secret store away from Google",
+        base="hetzner",
+        change={"secrets": {"store": "google-secret-manager"}},
+        path="secrets.store",
+        says="reached by workload identity",
+        fix="store: kubernetes",
+    ),
+    Bad(
+        mistake="a secret written where its id belongs",
+        change={
+            **FULL_EDGE,
+            "platform.dns": {
+                "provider": "cloudflare",
+                "zone": "example.com",
+                "token_secret": "v1.0-not an id!",
+            },
+        },
+        path="platform.dns.token_secret",
+        says="right form",
+        fix="cloudflare-api-token",
+    ),
+    Bad(
+        mistake="a profile that serves models, and no model",
+        change={"models": [], "tenants": []},
+        path="models",
+        says="serves models and there is none",
+        fix="add a model",
+    ),
+    Bad(
+        mistake="a model that its profile does not serve",
+        change={"platform.profile": "platform", "tenants": []},
+        path="platform.profile",
+        says="serves no models",
+        fix="set platform.profile: serving",
+    ),
+    Bad(
+        mistake="a tenant without the gateway that enforces its budget",
+        change={"platform.profile": "serving"},
+        path="platform.profile",
+        says="enforced by the LLM gateway",
+        fix="set platform.profile: llm-gateway",
+    ),
+    Bad(
+        mistake="models without a platform",
+        change={"platform.enabled": False, "tenants": []},
+        path="models",
+        says="platform.enabled is false",
+        fix="enable it here",
+    ),
+    Bad(
+        mistake="a model without a price",
+        change={"models.0.price": REMOVED},
+        path="models[0].price",
+        says="required and missing",
+    ),
+    Bad(
+        mistake="a price of nothing",
+        change={"models.0.price.output_usd_per_million_tokens": 0},
+        path="models[0].price.output_usd_per_million_tokens",
+        says="out of range",
+        fix="more than 0",
+    ),
+    Bad(
+        mistake="weights at a branch instead of a commit",
+        change={"models.0.source.revision": "main"},
+        path="models[0].source.revision",
+        says="right form",
+        fix="7ae557604adf67be50417f59c2c2f167def9a775",
+    ),
+    Bad(
+        mistake="a model image by tag",
+        change={"models.0.source": {"image": "ghcr.io/your-org/qwen:latest"}},
+        path="models[0].source.image",
+        says="right form",
+        fix="@sha256:",
+    ),
+    Bad(
+        mistake="a model name that is no DNS label",
+        change={"models.0.name": "Qwen_2.5"},
+        path="models[0].name",
+        says="right form",
+    ),
+    Bad(
+        mistake="two models of one name",
+        change={"models": [MODEL, MODEL]},
+        path="models[1].name",
+        says="used 2 times",
+        fix="name of its own",
+    ),
+    Bad(
+        mistake="two tenants of one name",
+        change={"tenants": [TENANT, TENANT]},
+        path="tenants[1].name",
+        says="used 2 times",
+        fix="name of its own",
+    ),
+    Bad(
+        mistake="a tenant with a model that is not served",
+        change={"tenants.0.models": ["qwen-large"]},
+        path="tenants[0].models[0]",
+        says="no model of this stack",
+        fix="name a model",
+    ),
+    Bad(
+        mistake="a tenant without a budget",
+        change={"tenants.0.budget": REMOVED},
+        path="tenants[0].budget",
+        says="required and missing",
+    ),
+    Bad(
+        mistake="more minimum replicas than maximum",
+        change={"models.0.replicas": {"min": 3, "max": 2}},
+        path="models[0].replicas",
+        says="min 3 is over max 2",
+        fix="raise max or lower min",
+    ),
+    Bad(
+        mistake="zero replicas, which nothing would ever wake",
+        change={"models.0.replicas": {"min": 0, "max": 1}},
+        path="models[0].replicas.min",
+        says="out of range",
+        fix="1 or more",
+    ),
+    Bad(
+        mistake="replicas to scale without autoscaling",
+        change={
+            "models.0.replicas": {"min": 1, "max": 2},
+            "platform.features": {"autoscaling": False},
+        },
+        path="models[0].replicas.max",
+        says="nothing scales it",
+        fix="switch autoscaling on",
+    ),
+    Bad(
+        mistake="shared memory that does not fit into the pod's memory",
+        change={"models.0.resources": {"memory_gib": 12, "shared_memory_gib": 16}},
+        path="models[0].resources",
+        says="counts against memory_gib",
+    ),
+    Bad(
+        mistake="all of the GPU's memory for the engine",
+        change={"models.0.gpu_memory_utilization": 1.0},
+        path="models[0].gpu_memory_utilization",
+        says="out of range",
+        fix="0.95 or less",
+    ),
+    Bad(
+        mistake="a GPU product that no pool has",
+        change={"models.0.gpu": {"product": "nvidia-h100-80gb"}},
+        path="models[0].gpu.product",
+        says="no GPU pool has this product",
+        fix="name a product of the pools",
+    ),
+    Bad(
+        mistake="more GPUs for a replica than any node has",
+        change={"models.0.gpu": {"count": 4}},
+        path="models[0].gpu.count",
+        says="no node has so many GPUs",
+        fix="lower count",
+    ),
+    Bad(
+        mistake="more replicas than the pools can hold",
+        change={"models.0.replicas": {"min": 1, "max": 50}},
+        path="models[0].replicas.max",
+        says="more than",
+        fix="raise the maximum of a GPU pool",
+    ),
+    Bad(
+        mistake="more GPU quota than there are GPUs",
+        change={"tenants.0.gpu_quota": 40},
+        path="tenants",
+        says="add up to 40",
+        fix="lower gpu_quota",
+    ),
+    Bad(
+        mistake="a model and no GPU at all",
+        base="hetzner",
+        change={"hetzner.gpu": {"stack": "none"}},
+        path="models[0].gpu",
+        says="no GPU for it",
+        fix="add a GPU pool",
+    ),
+    Bad(
+        mistake="production on a control plane in one zone",
+        change={"platform.tier": "prod"},
+        path="gke.zone",
+        says="outlives one zone",
+        fix="remove zone",
+    ),
+    Bad(
+        mistake="production on one control-plane server",
+        base="hetzner",
+        change={"platform.tier": "prod"},
+        path="hetzner.control_plane.count",
+        says="outlives one server",
+        fix="set count: 3",
+    ),
+    Bad(
+        mistake="production without snapshots to back up by",
+        base="existing",
+        change={"platform.tier": "prod"},
+        path="platform.tier",
+        says="no VolumeSnapshotClass",
+        fix="snapshot_class",
+    ),
+    Bad(
+        mistake="an even number of control-plane servers",
+        base="hetzner",
+        change={"hetzner.control_plane": {"count": 2}},
+        path="hetzner.control_plane.count",
+        says="",
+    ),
+    Bad(
+        mistake="a Hetzner location that does not exist",
+        base="hetzner",
+        change={"hetzner.location": "eu-west-1"},
+        path="hetzner.location",
+        says="not one of the allowed values",
+    ),
+    Bad(
+        mistake="an API open to the whole internet",
+        base="hetzner",
+        change={"hetzner.api_allowed_cidrs": ["0.0.0.0/0"]},
+        path="hetzner",
+        says="0.0.0.0/0",
+    ),
+    Bad(
+        mistake="networks that overlap",
+        base="hetzner",
+        change={"hetzner.pod_cidr": "10.0.0.0/16"},
+        path="hetzner",
+        says="overlap",
+    ),
+]
+
+
+def problems_of(case: Bad) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigError) as caught:
+        parse_stack(apply(BASES[case.base], case.change), "Pulumi.test.yaml")
+    return caught.value.problems
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case.mistake)
+def test_it_is_refused_with_its_path_and_its_fix(case: Bad) -> None:
+    problems = problems_of(case)
+    matching = [
+        problem
+        for problem in problems
+        if problem.path.startswith(case.path) and case.says in f"{problem.message} {problem.value}"
+    ]
+    assert matching, [str(problem) for problem in problems]
+    assert any(case.fix in f"{problem.fix} {problem.allowed}" for problem in matching)
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case.mistake)
+def test_its_message_has_a_fix_and_nothing_of_the_machinery(case: Bad) -> None:
+    for problem in problems_of(case):
+        assert problem.fix
+        for word in ("pydantic", "Traceback", "ValidationError", "type=", "<", "Input should"):
+            assert word not in f"{problem.path} {problem.message} {problem.fix}"
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_samples_without_a_mistake_are_accepted(base: str) -> None:
+    parse_stack(BASES[base], "Pulumi.test.yaml")
+
+
+def test_all_mistakes_of_a_file_come_out_at_once() -> None:
+    stack = apply(
+        GKE_STACK,
+        {
+            "gke.project": "My_Project",
+            "gke.regoin": "x",
+            "platform.profile": "fulll",
+            "platform.features": {"public_edge": True},
+            "models.0.price": REMOVED,
+            "models.0.gpu": {"count": 4},
+            "tenants.0.models": ["qwen-large"],
+        },
+    )
+    with pytest.raises(ConfigError) as caught:
+        parse_stack(stack, "Pulumi.test.yaml")
+    assert {problem.path for problem in caught.value.problems} >= {
+        "gke.project",
+        "gke.regoin",
+        "platform.profile",
+        "platform.features.public_edge",
+        "models[0].price",
+        "models[0].gpu.count",
+        "tenants[0].models[0]",
+    }
+
+
+def test_a_mistake_is_not_reported_twice_or_for_what_it_was_replaced_by() -> None:
+    stack = apply(GKE_STACK, {"models.0.name": "Not A Name"})
+    with pytest.raises(ConfigError) as caught:
+        parse_stack(stack, "Pulumi.test.yaml")
+    paths = [problem.path for problem in caught.value.problems]
+    assert paths.count("models[0].name") == 1
+
+
+def test_a_stack_that_is_no_mapping_is_refused() -> None:
+    with pytest.raises(ConfigError, match="must be a mapping"):
+        parse_stack(["gke"], "Pulumi.test.yaml")
