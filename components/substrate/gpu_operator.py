@@ -1,5 +1,6 @@
 """NVIDIA's GPU Operator, for clusters whose nodes bring no GPU stack of their own. Never on GKE."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,15 +16,14 @@ from components.versions import GPU_OPERATOR
 
 RELEASE_TIMEOUT_SECONDS: Final = 900
 
-_K3S_CONTAINERD: Final = "/var/lib/rancher/k3s/agent/etc/containerd"
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GpuOperatorArgs:
-    """Inputs of the operator. Its version is a pin; its values follow from k3s."""
+    """Inputs of the operator: where containerd is on the nodes."""
 
-    after: tuple[pulumi.Resource, ...] = ()
-    """What must be there first: a cluster whose nodes run pods."""
+    containerd_folder: str
+    """Folder of `config.toml`, which imports `config-v3.toml.d/*.toml` beside it."""
+    containerd_socket: str
 
 
 class GpuOperator(pulumi.ComponentResource):
@@ -41,8 +41,9 @@ class GpuOperator(pulumi.ComponentResource):
         name: str,
         args: GpuOperatorArgs,
         opts: pulumi.ResourceOptions | None = None,
+        after: Sequence[pulumi.Resource] = (),
     ) -> None:
-        """Install the operator."""
+        """Install the operator once all of `after` is there: nodes that run pods."""
         super().__init__("llmp:substrate:GpuOperator", name, None, opts)
         namespace = kubernetes.core.v1.Namespace(
             f"{name}-namespace",
@@ -51,50 +52,49 @@ class GpuOperator(pulumi.ComponentResource):
                 # Driver and toolkit change the host; nothing less lets them in.
                 labels={"pod-security.kubernetes.io/enforce": "privileged"},
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=list(args.after)),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
         self.release = kubernetes.helm.v3.Release(
             f"{name}-release",
-            name="gpu-operator",
+            name=GPU_OPERATOR.chart,
             namespace=GPU_OPERATOR_NAMESPACE,
             chart=GPU_OPERATOR.chart,
             version=GPU_OPERATOR.version,
             repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=GPU_OPERATOR.repository),
-            values=gpu_operator_values(),
+            values=gpu_operator_values(args),
+            atomic=True,
+            max_history=5,
             timeout=RELEASE_TIMEOUT_SECONDS,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[namespace]),
         )
         self.register_outputs({"namespace": GPU_OPERATOR_NAMESPACE})
 
 
-def gpu_operator_values() -> dict[str, Any]:
-    """Return the values of the chart (v26.3) for containerd as k3s runs it.
+def gpu_operator_values(args: GpuOperatorArgs) -> dict[str, Any]:
+    """Return the values of the chart (v26.3).
 
-    k3s writes its containerd's configuration anew at every start, so the runtime goes into the
-    folder of drop-ins that it imports; the configuration itself is only read. No host has a
-    `containerd` command that could be asked for it. Pods get a GPU by the runtime class alone, so
-    that nothing changes for the others.
+    The runtime goes into the folder of drop-ins, because k3s writes the configuration itself anew
+    at every start; that one is read, as a file, since no host has a `containerd` command to ask.
+    Pods get a GPU by the runtime class alone, so that nothing changes for the others.
     """
+    configuration = f"{args.containerd_folder}/config.toml"
     return {
+        "operator": {"runtimeClass": GPU_RUNTIME_CLASS},
         "driver": {"enabled": True},
         "toolkit": {
             "enabled": True,
             "env": [
-                {"name": "CONTAINERD_CONFIG", "value": f"{_K3S_CONTAINERD}/config.toml"},
-                {
-                    "name": "RUNTIME_CONFIG_SOURCE",
-                    "value": f"file={_K3S_CONTAINERD}/config.toml",
-                },
+                {"name": "CONTAINERD_CONFIG", "value": configuration},
+                {"name": "RUNTIME_CONFIG_SOURCE", "value": f"file={configuration}"},
                 {
                     "name": "RUNTIME_DROP_IN_CONFIG",
-                    "value": f"{_K3S_CONTAINERD}/config-v3.toml.d/99-nvidia.toml",
+                    "value": f"{args.containerd_folder}/config-v3.toml.d/99-nvidia.toml",
                 },
-                {"name": "CONTAINERD_SOCKET", "value": "/run/k3s/containerd/containerd.sock"},
+                {"name": "CONTAINERD_SOCKET", "value": args.containerd_socket},
                 {"name": "CONTAINERD_RUNTIME_CLASS", "value": GPU_RUNTIME_CLASS},
                 {"name": "CONTAINERD_SET_AS_DEFAULT", "value": "false"},
             ],
         },
-        "operator": {"runtimeClass": GPU_RUNTIME_CLASS},
         "dcgmExporter": {"enabled": True, "serviceMonitor": {"enabled": False}},
         "daemonsets": {"tolerations": [GPU_TAINT.to_kubernetes()]},
     }

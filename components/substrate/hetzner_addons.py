@@ -93,6 +93,9 @@ class HetznerAddons(pulumi.ComponentResource):
             version=pin.version,
             repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=pin.repository),
             values=values,
+            # A failed installation is taken back, so that the next one starts clean.
+            atomic=True,
+            max_history=5,
             timeout=RELEASE_TIMEOUT_SECONDS,
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=after, deleted_with=args.deleted_with

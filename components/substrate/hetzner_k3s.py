@@ -21,6 +21,10 @@ from components.substrate.hetzner_topology import API_PORT, HetznerTopology, Wor
 USER_DATA_LIMIT: Final = 32 * 1024
 """Bytes of user data that a server takes (Hetzner Cloud API, POST /servers)."""
 
+CONTAINERD_FOLDER: Final = "/var/lib/rancher/k3s/agent/etc/containerd"
+CONTAINERD_SOCKET: Final = "/run/k3s/containerd/containerd.sock"
+"""Where k3s keeps its containerd; since k3s pull request 13680 that imports drop-ins."""
+
 CONTROL_PLANE_TAINT: Final = "node-role.kubernetes.io/control-plane=true:NoSchedule"
 
 _DATA: Final = "/var/lib/rancher/k3s"

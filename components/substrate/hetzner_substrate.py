@@ -1,7 +1,7 @@
-"""The whole substrate on Hetzner Cloud: from an empty project to a cluster that runs Argo CD."""
+"""A k3s cluster on Hetzner Cloud with all around it, up to a running Argo CD."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pulumi
@@ -10,13 +10,14 @@ import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from components.contract import Dns, SecretStore, SubstrateContract
+from components.substrate.argocd import ArgoCd, ArgoCdArgs
 from components.substrate.gpu_operator import GpuOperator, GpuOperatorArgs
 from components.substrate.hetzner_addons import HetznerAddons, HetznerAddonsArgs
 from components.substrate.hetzner_api import HetznerApi, HetznerApiArgs
 from components.substrate.hetzner_certificates import HetznerCertificates, HetznerCertificatesArgs
 from components.substrate.hetzner_control_plane import HetznerControlPlane, HetznerControlPlaneArgs
 from components.substrate.hetzner_firewall import HetznerFirewall, HetznerFirewallArgs
-from components.substrate.hetzner_k3s import JoinTokens
+from components.substrate.hetzner_k3s import CONTAINERD_FOLDER, CONTAINERD_SOCKET, JoinTokens
 from components.substrate.hetzner_kubeconfig import kubeconfig
 from components.substrate.hetzner_network import HetznerNetwork, HetznerNetworkArgs
 from components.substrate.hetzner_node_pool import HetznerNodePool, HetznerNodePoolArgs
@@ -36,11 +37,14 @@ class HetznerSubstrateArgs:
     """Token of Hetzner Cloud's API, read and write. Secret."""
     secret_store: SecretStore
     domain: str | None = None
-    dns: Dns = field(default_factory=Dns)
+    dns: Dns | None = None
+    """Who answers for the domain; None for nobody."""
+    high_availability: bool = False
+    """Two replicas of what Argo CD answers with."""
 
 
 class HetznerSubstrate(pulumi.ComponentResource):
-    """Network, firewalls, servers, k3s, Cilium, cloud controller, CSI driver, GPU Operator.
+    """Everything from an empty project to a cluster that runs Argo CD.
 
     Dedicated GPU servers join later and are not made here; with `gpu.managed_by` set to
     `gpu-operator` the operator waits for them. Servers are told what they are once: see
@@ -52,8 +56,7 @@ class HetznerSubstrate(pulumi.ComponentResource):
     """Secret: it is the administrator's."""
     kubernetes_provider: kubernetes.Provider
     """Reaches the cluster, once its API is ready."""
-    ready: tuple[pulumi.Resource, ...]
-    """What the platform tree has to wait for."""
+    argo_cd: ArgoCd
 
     def __init__(
         self, name: str, args: HetznerSubstrateArgs, opts: pulumi.ResourceOptions | None = None
@@ -144,14 +147,21 @@ class HetznerSubstrate(pulumi.ComponentResource):
             ),
             in_cluster,
         )
-        self.ready = (addons.volumes,)
         if topology.gpu.managed_by == "gpu-operator":
-            operator = GpuOperator(
+            GpuOperator(
                 f"{name}-gpu-operator",
-                GpuOperatorArgs(after=(addons.volumes,)),
+                GpuOperatorArgs(
+                    containerd_folder=CONTAINERD_FOLDER, containerd_socket=CONTAINERD_SOCKET
+                ),
                 in_cluster,
+                after=[addons.volumes],
             )
-            self.ready = (*self.ready, operator.release)
+        self.argo_cd = ArgoCd(
+            f"{name}-argo-cd",
+            ArgoCdArgs(contract=self.contract, high_availability=args.high_availability),
+            in_cluster,
+            after=[addons.volumes],
+        )
         self.register_outputs(
             {"contract": self.contract.to_output(), "kubeconfig": self.kubeconfig}
         )
