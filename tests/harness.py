@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import json
 import threading
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, cast
@@ -20,6 +21,14 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import settings
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import alias_pb2, resource_pb2
+
+from sandbox.provider.tls_material import (
+    Drawn,
+    certificate_request,
+    locally_signed_certificate,
+    private_key,
+    self_signed_certificate,
+)
 
 UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """How the wire spells a value that is not known before the deployment (Pulumi SDK, rpc.py)."""
@@ -58,28 +67,47 @@ def _gke_cluster(_name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _self_link(_name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"selfLink": f"https://www.googleapis.com/compute/v1/{inputs.get('name', 'autonamed')}"}
+def _compute(name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    given = inputs.get("name")
+    link = f"https://www.googleapis.com/compute/v1/{name if given is None else given}"
+    return {"selfLink": link} if given else {"selfLink": link, "name": f"{name}-0000000"}
 
 
 def _random_password(_name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"result": "0" * int(inputs["length"]), "bcryptHash": "$2a$10$" + "0" * 53}
 
 
-def _server_address(_name: str, _inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+def _hetzner(name: str, _inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"id": str(1_000_000 + zlib.crc32(name.encode()))}
+
+
+def _hetzner_server(name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
+        **_hetzner(name, inputs),
         "ipv4Address": "192.0.2.20",
         "ipv6Address": "2001:db8::1",
         "status": "running",
     }
 
 
-def _ssh_key(_name: str, _inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {
-        "privateKeyOpenssh": "private",
-        "privateKeyPem": "private",
-        "publicKeyOpenssh": "ssh-ed25519 AAAA",
-    }
+def _hetzner_subnet(_name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"id": f"{inputs['networkId']}-{inputs['ipRange']}", "gateway": "10.0.0.1"}
+
+
+def _hetzner_address(name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**_hetzner(name, inputs), "ipAddress": f"192.0.2.{zlib.crc32(name.encode()) % 200 + 1}"}
+
+
+def _drawn(make: Callable[[Mapping[str, Any]], Drawn], **defaults: object) -> Computed:
+    """Return what really makes a key or certificate, so that tests can check signatures."""
+
+    def compute(_name: str, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        if UNKNOWN in inputs.values():
+            return {}
+        identifier, outputs = make({**defaults, **inputs})
+        return {"id": identifier, **outputs}
+
+    return compute
 
 
 # What a cloud answers beyond the inputs, only where a program of ours reads it. A type that is not
@@ -91,10 +119,11 @@ COMPUTED: Final[dict[str, Computed]] = {
     "random:index/randomPassword:RandomPassword": _random_password,
     "gcp:artifactregistry/repository:Repository": _nothing,
     "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": _nothing,
-    "gcp:compute/network:Network": _self_link,
-    "gcp:compute/router:Router": _self_link,
-    "gcp:compute/routerNat:RouterNat": _nothing,
-    "gcp:compute/subnetwork:Subnetwork": _self_link,
+    "gcp:compute/firewall:Firewall": _compute,
+    "gcp:compute/network:Network": _compute,
+    "gcp:compute/router:Router": _compute,
+    "gcp:compute/routerNat:RouterNat": _compute,
+    "gcp:compute/subnetwork:Subnetwork": _compute,
     "gcp:container/cluster:Cluster": _gke_cluster,
     "gcp:container/nodePool:NodePool": _nothing,
     "gcp:projects/iAMMember:IAMMember": _nothing,
@@ -103,19 +132,18 @@ COMPUTED: Final[dict[str, Computed]] = {
     "gcp:secretmanager/secretIamMember:SecretIamMember": _nothing,
     "gcp:serviceaccount/account:Account": _service_account,
     "gcp:serviceaccount/iAMMember:IAMMember": _nothing,
-    "hcloud:index/firewall:Firewall": _nothing,
-    "hcloud:index/firewallAttachment:FirewallAttachment": _nothing,
-    "hcloud:index/loadBalancer:LoadBalancer": lambda _n, _i: {"ipv4": "192.0.2.30"},
-    "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork": _nothing,
-    "hcloud:index/loadBalancerService:LoadBalancerService": _nothing,
-    "hcloud:index/loadBalancerTarget:LoadBalancerTarget": _nothing,
-    "hcloud:index/network:Network": _nothing,
-    "hcloud:index/networkSubnet:NetworkSubnet": _nothing,
-    "hcloud:index/placementGroup:PlacementGroup": _nothing,
-    "hcloud:index/server:Server": _server_address,
-    "hcloud:index/serverNetwork:ServerNetwork": _nothing,
-    "hcloud:index/sshKey:SshKey": lambda _n, _i: {"fingerprint": "00:00"},
-    "tls:index/privateKey:PrivateKey": _ssh_key,
+    "command:local:Command": lambda _n, _i: {"stdout": "", "stderr": ""},
+    "hcloud:index/firewall:Firewall": _hetzner,
+    "hcloud:index/network:Network": _hetzner,
+    "hcloud:index/networkSubnet:NetworkSubnet": _hetzner_subnet,
+    "hcloud:index/placementGroup:PlacementGroup": _hetzner,
+    "hcloud:index/primaryIp:PrimaryIp": _hetzner_address,
+    "hcloud:index/server:Server": _hetzner_server,
+    "hcloud:index/serverNetwork:ServerNetwork": _hetzner,
+    "tls:index/certRequest:CertRequest": _drawn(certificate_request),
+    "tls:index/locallySignedCert:LocallySignedCert": _drawn(locally_signed_certificate),
+    "tls:index/privateKey:PrivateKey": _drawn(private_key, rsaBits=2048, ecdsaCurve="P224"),
+    "tls:index/selfSignedCert:SelfSignedCert": _drawn(self_signed_certificate),
     "kubernetes:argoproj.io/v1alpha1:AppProject": _nothing,
     "kubernetes:argoproj.io/v1alpha1:Application": _nothing,
     "kubernetes:core/v1:ConfigMap": _nothing,
@@ -298,8 +326,12 @@ class Recorder(MockMonitor):
             self._registrations[urn] = registration
         if not request.custom:
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
-        computed = {} if self.preview else dict(self.computed[request.type](request.name, inputs))
-        state = {**wire, **{key: value for key, value in computed.items() if key != "id"}}
+        computed = dict(self.computed[request.type](request.name, inputs))
+        if self.preview:
+            # What the cloud decides is left out, and so unknown, even inside of an input.
+            state = {key: value for key, value in wire.items() if key not in computed}
+        else:
+            state = {**wire, **{key: value for key, value in computed.items() if key != "id"}}
         for key in request.additionalSecretOutputs:
             if key in state and not _is_secret(state[key]):
                 state[key] = {_SIGNATURE: _SECRET, "value": state[key]}

@@ -172,19 +172,26 @@ class GkeCluster(pulumi.ComponentResource):
             ),
         )
         self.name = cluster.name
-        self.kubeconfig = pulumi.Output.all(
-            endpoints=cluster.control_plane_endpoints_config,
-            address=cluster.endpoint,
-            authority=cluster.master_auth,
-        ).apply(
+        if by_dns:
+            host = cluster.control_plane_endpoints_config.apply(_dns_name)
+            authority: pulumi.Input[str | None] = None
+        else:
+            host = cluster.endpoint
+            authority = cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate)
+        self.kubeconfig = pulumi.Output.all(host=host, authority=authority).apply(
             lambda known: exec_kubeconfig(
                 name=args.cluster_name,
-                server=f"https://{known['endpoints'].dns_endpoint_config.endpoint}"
-                if by_dns
-                else f"https://{known['address']}",
-                certificate_authority=None if by_dns else known["authority"].cluster_ca_certificate,
+                server=f"https://{known['host']}",
+                certificate_authority=known["authority"],
                 command=CREDENTIAL_PLUGIN,
                 install_hint="gcloud components install gke-gcloud-auth-plugin",
             )
         )
         self.register_outputs({"name": self.name, "kubeconfig": self.kubeconfig})
+
+
+def _dns_name(
+    endpoints: gcp.container.outputs.ClusterControlPlaneEndpointsConfig,
+) -> str | None:
+    """Return the name of the control plane, which Google's public authority vouches for."""
+    return None if endpoints.dns_endpoint_config is None else endpoints.dns_endpoint_config.endpoint

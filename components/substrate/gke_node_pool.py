@@ -111,7 +111,12 @@ class GkeNodePool(pulumi.ComponentResource):
                 labels={"llmp.dev/pool": args.pool_name},
                 resource_labels=args.labels,
             ),
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["initialNodeCount"]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                ignore_changes=["initialNodeCount"],
+                # Two pools cannot have one name.
+                delete_before_replace=True,
+            ),
         )
         self.pool_name = pool.name
         self.register_outputs({"pool_name": self.pool_name})

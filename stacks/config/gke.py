@@ -36,6 +36,9 @@ MIN_SUBNET_BITS: Final = 8
 MAX_NODE_BITS: Final = 29
 """The smallest subnet of Google's VPC."""
 
+REGIONAL_ZONES: Final = 3
+"""Zones that GKE spreads a regional cluster over by default (GKE docs, "Regional clusters")."""
+
 _PRIVATE: Final = tuple(
     ipaddress.IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
@@ -67,6 +70,16 @@ def _authorized_network(value: str) -> str:
     return value
 
 
+def _within_max(max_nodes: int, info: ValidationInfo) -> int:
+    min_nodes: int | None = info.data.get("min_nodes")
+    if min_nodes is not None and min_nodes > max_nodes:
+        raise ValueError(
+            f"max_nodes {max_nodes} is under min_nodes {min_nodes}; raise max_nodes or lower "
+            "min_nodes"
+        )
+    return max_nodes
+
+
 PrivateNetwork = Annotated[str, AfterValidator(_private_network)]
 AuthorizedNetwork = Annotated[str, AfterValidator(_authorized_network)]
 
@@ -78,13 +91,17 @@ class GkeNetwork(Section):
         default="10.0.0.0/22", description="Subnet of the nodes: one address a node."
     )
     pod_cidr: PrivateNetwork = Field(
-        default="10.4.0.0/14", description="Range of the pods: a /24 a node."
+        default="10.4.0.0/14", validate_default=True, description="Range of the pods: a /24 a node."
     )
     service_cidr: PrivateNetwork = Field(
-        default="10.8.0.0/20", description="Range of the Services: one address a Service."
+        default="10.8.0.0/20",
+        validate_default=True,
+        description="Range of the Services: one address a Service.",
     )
     control_plane_cidr: PrivateNetwork = Field(
-        default="172.16.0.0/28", description="A /28 for the control plane's private address."
+        default="172.16.0.0/28",
+        validate_default=True,
+        description="A /28 for the control plane's private address.",
     )
 
     @field_validator("control_plane_cidr")
@@ -154,7 +171,9 @@ class GkePlatformPoolConfig(Section):
         examples=["e2-standard-4"],
     )
     min_nodes: int = Field(default=1, ge=1, le=1000, description="Nodes in all zones together.")
-    max_nodes: int = Field(default=3, ge=1, le=1000, description="Nodes in all zones together.")
+    max_nodes: int = Field(
+        default=3, ge=1, le=1000, validate_default=True, description="Nodes in all zones together."
+    )
     disk_size_gib: int = Field(default=100, ge=20, le=65_536, description="Boot disk of a node.")
 
     @field_validator("machine_type")
@@ -195,7 +214,9 @@ class GkeGpuPoolConfig(Section):
         examples=["g2-standard-8"],
     )
     min_nodes: int = Field(default=0, ge=0, le=1000, description="Nodes in all zones together.")
-    max_nodes: int = Field(default=1, ge=1, le=1000, description="Nodes in all zones together.")
+    max_nodes: int = Field(
+        default=1, ge=1, le=1000, validate_default=True, description="Nodes in all zones together."
+    )
     disk_size_gib: int = Field(
         default=200,
         ge=50,
@@ -397,17 +418,3 @@ class GkeConfig(Section):
             model_registry=self.model_registry,
             deletion_protection=self.deletion_protection,
         )
-
-
-REGIONAL_ZONES: Final = 3
-"""Zones that GKE spreads a regional cluster over by default (GKE docs, "Regional clusters")."""
-
-
-def _within_max(max_nodes: int, info: ValidationInfo) -> int:
-    min_nodes: int | None = info.data.get("min_nodes")
-    if min_nodes is not None and min_nodes > max_nodes:
-        raise ValueError(
-            f"max_nodes {max_nodes} is under min_nodes {min_nodes}; raise max_nodes or lower "
-            "min_nodes"
-        )
-    return max_nodes

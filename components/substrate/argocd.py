@@ -1,0 +1,255 @@
+"""Argo CD itself: what has to run before anything can be delivered by git."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pulumi_random as random
+
+from components.contract import SubstrateContract, Toleration
+from components.names import ARGO_CD_NAMESPACE
+from components.versions import ARGO_CD
+
+FULL_NAME: Final = "argocd"
+"""Start of every object's name, as Argo CD's own documentation and command line expect it."""
+
+REDIS_SECRET: Final = "argocd-redis"  # noqa: S105 - the name that the chart reads, not a secret
+REDIS_SECRET_KEY: Final = "auth"  # noqa: S105 - likewise
+REDIS_PASSWORD_LENGTH: Final = 48
+
+IN_CLUSTER_NAME: Final = "in-cluster"
+IN_CLUSTER_SERVER: Final = "https://kubernetes.default.svc"
+
+RELEASE_TIMEOUT_SECONDS: Final = 900
+"""The first installation pulls images onto nodes that may still be starting."""
+
+APPLICATION_HEALTH: Final = """\
+local reported = obj.status ~= nil and obj.status.health or nil
+if reported == nil or reported.status == nil then
+  return { status = "Progressing", message = "Not assessed yet" }
+end
+return { status = reported.status, message = reported.message or "" }
+"""
+"""An Application is as healthy as it says. Argo CD 1.8 dropped this check, and without it an
+Application inside another one counts as healthy at once."""
+
+POSTGRES_CLUSTER_HEALTH: Final = """\
+local conditions = obj.status ~= nil and obj.status.conditions or {}
+for _, condition in ipairs(conditions) do
+  if condition.type == "Ready" then
+    if condition.status == "True" then
+      return { status = "Healthy", message = condition.message or "" }
+    end
+    if condition.status == "False" then
+      return { status = "Degraded", message = condition.message or "" }
+    end
+  end
+end
+return { status = "Progressing", message = "Waiting for the Ready condition" }
+"""
+"""A PostgreSQL cluster is there when it says Ready, so that what needs it waits for it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArgoCdArgs:
+    """Inputs of Argo CD. Plain data: none of it is secret."""
+
+    contract: SubstrateContract
+    high_availability: bool
+    """Two replicas of what answers requests, and disruption budgets."""
+    node_selector: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where all of it runs; empty for any node."""
+    tolerations: tuple[Toleration, ...] = ()
+
+
+class ArgoCd(pulumi.ComponentResource):
+    """Argo CD in its namespace, and the cluster Secret that carries the contract.
+
+    It owns no Application and no AppProject but `default`, which it empties: an Application that
+    names no project gets nowhere. Nobody reaches it from outside: its Service is internal, and TLS
+    ends at the gateway. The local admin stays on, because without an identity provider nobody else
+    could sign in; Argo CD makes that password itself, in the cluster.
+    """
+
+    namespace: pulumi.Output[str]
+    release: kubernetes.helm.v3.Release
+    cluster_secret: kubernetes.core.v1.Secret
+
+    def __init__(
+        self,
+        name: str,
+        args: ArgoCdArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        after: Sequence[pulumi.Resource] = (),
+    ) -> None:
+        """Install Argo CD once all of `after` is there: nodes that it can run on."""
+        super().__init__("llmp:substrate:ArgoCd", name, None, opts)
+        namespace = kubernetes.core.v1.Namespace(
+            f"{name}-namespace",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=ARGO_CD_NAMESPACE,
+                labels={
+                    "pod-security.kubernetes.io/enforce": "restricted",
+                    "pod-security.kubernetes.io/warn": "restricted",
+                },
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
+        )
+        self.namespace = namespace.metadata.name
+        # Made once: a new password would cut off every component until all have restarted. The
+        # chart's own way is a hook, which blocks Argo CD as soon as it manages itself.
+        password = random.RandomPassword(
+            f"{name}-redis-password",
+            length=REDIS_PASSWORD_LENGTH,
+            special=False,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["length", "special"]),
+        )
+        redis = kubernetes.core.v1.Secret(
+            f"{name}-redis",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(name=REDIS_SECRET, namespace=self.namespace),
+            string_data={REDIS_SECRET_KEY: password.result},
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.release = kubernetes.helm.v3.Release(
+            f"{name}-release",
+            name=ARGO_CD.chart,
+            namespace=self.namespace,
+            chart=ARGO_CD.chart,
+            version=ARGO_CD.version,
+            repository_opts=kubernetes.helm.v3.RepositoryOptsArgs(repo=ARGO_CD.repository),
+            values=argo_cd_values(args),
+            create_namespace=False,
+            # A failed installation is taken back, so that the next one starts clean.
+            atomic=True,
+            max_history=5,
+            timeout=RELEASE_TIMEOUT_SECONDS,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[redis]),
+        )
+        self.cluster_secret = kubernetes.core.v1.Secret(
+            f"{name}-cluster",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=IN_CLUSTER_NAME,
+                namespace=self.namespace,
+                labels={
+                    "argocd.argoproj.io/secret-type": "cluster",
+                    **args.contract.labels(),
+                },
+                annotations=args.contract.annotations(),
+            ),
+            # Argo CD acts as its own service account here, so there is no credential.
+            string_data={
+                "name": IN_CLUSTER_NAME,
+                "server": IN_CLUSTER_SERVER,
+                "config": json.dumps({"tlsClientConfig": {"insecure": False}}),
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.release]),
+        )
+        self.register_outputs({"namespace": self.namespace})
+
+
+def argo_cd_values(args: ArgoCdArgs) -> dict[str, Any]:
+    """Return the Helm values of the pinned argo-cd chart.
+
+    Redis stays single in every case: it is a cache that refills, and its replicated form wants
+    three nodes.
+    """
+    replicas = 2 if args.high_availability else 1
+    budget = {"enabled": args.high_availability, "maxUnavailable": 1}
+    metrics = {"enabled": True, "serviceMonitor": {"enabled": False}}
+    domain = args.contract.domain
+    return {
+        "fullnameOverride": FULL_NAME,
+        "global": {
+            # Without a domain it is reached by port-forward, and this is only what it calls itself.
+            "domain": f"{FULL_NAME}-server.{ARGO_CD_NAMESPACE}.svc"
+            if domain is None
+            else f"argocd.{domain}",
+            "logging": {"format": "json"},
+            "networkPolicy": {"create": True},
+            "nodeSelector": {"kubernetes.io/os": "linux", **args.node_selector},
+            "tolerations": [each.to_kubernetes() for each in args.tolerations],
+        },
+        "configs": {
+            "cm": {
+                "admin.enabled": True,
+                "users.anonymous.enabled": False,
+                "exec.enabled": False,
+                "statusbadge.enabled": False,
+                "application.resourceTrackingMethod": "annotation",
+                "kustomize.buildOptions": "--enable-helm",
+                "resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH,
+                "resource.customizations.health.postgresql.cnpg.io_Cluster": (
+                    POSTGRES_CLUSTER_HEALTH
+                ),
+            },
+            "params": {
+                "server.insecure": True,
+                "controller.diff.server.side": True,
+            },
+        },
+        "redisSecretInit": {"enabled": False},
+        "dex": {"enabled": False},
+        "notifications": {"enabled": False},
+        "controller": {
+            # It shards by cluster and there is one cluster, so a second replica would idle.
+            "replicas": 1,
+            "metrics": metrics,
+            "resources": _resources(cpu="250m", memory="512Mi", limit="2Gi"),
+        },
+        "server": {
+            "replicas": replicas,
+            "pdb": budget,
+            "service": {"type": "ClusterIP"},
+            "metrics": metrics,
+            "resources": _resources(cpu="50m", memory="128Mi", limit="512Mi"),
+        },
+        "repoServer": {
+            "replicas": replicas,
+            "pdb": budget,
+            "metrics": metrics,
+            "resources": _resources(cpu="100m", memory="256Mi", limit="1Gi"),
+            "copyutil": {"resources": _resources(cpu="10m", memory="64Mi", limit="128Mi")},
+        },
+        "applicationSet": {
+            "replicas": replicas,
+            "pdb": budget,
+            "metrics": metrics,
+            "resources": _resources(cpu="50m", memory="128Mi", limit="512Mi"),
+        },
+        "redis": {"resources": _resources(cpu="50m", memory="64Mi", limit="256Mi")},
+        "extraObjects": [_empty_default_project()],
+    }
+
+
+def _resources(*, cpu: str, memory: str, limit: str) -> dict[str, Any]:
+    """Return requests and a memory limit; a CPU limit would only slow down."""
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}}
+
+
+def _empty_default_project() -> dict[str, Any]:
+    """Return the AppProject `default`, which Argo CD makes with all rights when it starts.
+
+    A hook, because it runs when the chart's own CRDs and Argo CD are there, and because it first
+    deletes what Argo CD made.
+    """
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {
+            "name": "default",
+            "annotations": {
+                "helm.sh/hook": "post-install,post-upgrade",
+                "helm.sh/hook-delete-policy": "before-hook-creation",
+            },
+        },
+        "spec": {
+            "description": "Empty on purpose: every Application names a project of its own.",
+            "sourceRepos": [],
+            "destinations": [],
+            "clusterResourceWhitelist": [],
+            "namespaceResourceBlacklist": [{"group": "*", "kind": "*"}],
+        },
+    }

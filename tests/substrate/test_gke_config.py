@@ -1,0 +1,187 @@
+"""The `gke` section: what is refused, with the fix, and what follows from a few lines."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from components.substrate.gke_topology import GPU_MACHINE_TYPES, gke_contract
+from stacks.config.gke import GkeConfig
+from tests.substrate.gke_samples import SECRET_MANAGER
+
+SMALLEST: dict[str, Any] = {
+    "project": "my-project",
+    "region": "us-central1",
+    "zone": "us-central1-a",
+}
+
+
+def parse(**changes: object) -> GkeConfig:
+    """Read a section as a stack file is read; a change to None leaves the key out."""
+    section = {key: value for key, value in {**SMALLEST, **changes}.items() if value is not None}
+    return GkeConfig.model_validate_json(json.dumps(section))
+
+
+def gpu_pool(**changes: object) -> dict[str, list[dict[str, object]]]:
+    return {"gpu_pools": [{"name": "gpu", "accelerator": "nvidia-l4", **changes}]}
+
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"project": "My_Project"}, "project", "pattern"),
+    ({"project": "short"}, "project", "pattern"),
+    ({"project": "ends-in-hyphen-"}, "project", "pattern"),
+    ({"region": "us-central1-a"}, "region", "us-central1-a is a zone; write `region: us-central1`"),
+    ({"region": "Iowa"}, "region", "'Iowa' is no region; write one such as us-central1"),
+    ({"zone": "us-central1"}, "zone", "is a region; leave zone out for a regional control plane"),
+    ({"zone": "a"}, "zone", "'a' is no zone"),
+    ({"zone": "europe-west4-a"}, "zone", "not in region us-central1; write us-central1-a"),
+    ({"cluster_name": "a" * 41}, "cluster_name", "at most 40"),
+    ({"cluster_name": "1st"}, "cluster_name", "pattern"),
+    ({"release_channel": "REGULAR"}, "release_channel", "'rapid', 'regular', 'stable'"),
+    ({"network": {"node_cidr": "8.8.0.0/20"}}, "network.node_cidr", "is not a private range"),
+    ({"network": {"node_cidr": "10.0.0.1/20"}}, "network.node_cidr", "host bits set"),
+    ({"network": {"node_cidr": "10.0.0.0/30"}}, "network.node_cidr", "write a /8 to a /29"),
+    ({"network": {"pod_cidr": "10.0.0.0/16"}}, "network.pod_cidr", "overlaps node_cidr"),
+    ({"network": {"node_cidr": "10.8.0.0/22"}}, "network.service_cidr", "overlaps node_cidr"),
+    ({"network": {"control_plane_cidr": "172.16.0.0/24"}}, "network.control_plane_cidr", "/28"),
+    ({"network": {"pod_cidr": "10.4.0.0/24"}}, "", "has room for 1 nodes and the pools grow to 5"),
+    ({"network": {"pod_cidr": "10.4.0.0/28"}}, "", "pod_cidr 10.4.0.0/28 has room for 0 nodes"),
+    ({"network": {"node_cidr": "10.0.0.0/29"}}, "", "has room for 4 nodes"),
+    (
+        {"control_plane": {"endpoint": "ip"}},
+        "control_plane.authorized_networks",
+        "nobody reaches an address without networks; list the networks",
+    ),
+    (
+        {"control_plane": {"authorized_networks": ["203.0.113.0/24"]}},
+        "control_plane.authorized_networks",
+        "no meaning with endpoint dns",
+    ),
+    (
+        {"control_plane": {"endpoint": "ip", "authorized_networks": ["0.0.0.0/0"]}},
+        "control_plane.authorized_networks.0",
+        "lets the whole internet reach the control plane",
+    ),
+    (
+        {"platform_pool": {"machine_type": "g2-standard-4"}},
+        "platform_pool.machine_type",
+        "has GPUs; describe GPU nodes in gke.gpu_pools",
+    ),
+    (
+        {"platform_pool": {"min_nodes": 5}},
+        "platform_pool.max_nodes",
+        "raise max_nodes or lower min_nodes",
+    ),
+    ({"platform_pool": {"min_nodes": 0}}, "platform_pool.min_nodes", "greater than or equal to 1"),
+    ({"zone": None, "platform_pool": {"max_nodes": 2}}, "", "set platform_pool.max_nodes: 3"),
+    (gpu_pool(accelerator="nvidia-l40s"), "gpu_pools.0.accelerator", "'nvidia-l4'"),
+    (
+        gpu_pool(accelerators_per_node=3),
+        "gpu_pools.0.accelerators_per_node",
+        "Google sells no machine with 3 nvidia-l4; write one of 1, 2, 4, 8",
+    ),
+    (
+        gpu_pool(machine_type="g2-standard-24"),
+        "gpu_pools.0.machine_type",
+        "does not sell g2-standard-24 with 1 nvidia-l4; leave it out for g2-standard-4",
+    ),
+    (gpu_pool(machine_type="n1-standard-4"), "gpu_pools.0.machine_type", "does not sell"),
+    (
+        gpu_pool(accelerator="nvidia-h100-80gb"),
+        "gpu_pools.0.machine_type",
+        "a3-highgpu-1g is only sold as spot; set spot: true",
+    ),
+    (gpu_pool(min_nodes=2), "gpu_pools.0.max_nodes", "max_nodes 1 is under min_nodes 2"),
+    (gpu_pool(disk_size_gib=20), "gpu_pools.0.disk_size_gib", "greater than or equal to 50"),
+    (gpu_pool(name="platform"), "gpu_pools", "is the pool without GPUs; take another name"),
+    (gpu_pool(name="L4"), "gpu_pools.0.name", "pattern"),
+    (gpu_pool(min_nodez=1), "gpu_pools.0.min_nodez", "Extra inputs"),
+    (
+        {"gpu_pools": [{"name": "a", "accelerator": "nvidia-l4"}] * 2},
+        "gpu_pools",
+        "two pools are called 'a'",
+    ),
+    ({"deletion_protection": "yes"}, "deletion_protection", "valid boolean"),
+]
+
+
+@pytest.mark.parametrize(("changes", "path", "message"), REFUSED)
+def test_a_bad_value_is_refused_where_it_stands(
+    changes: dict[str, Any], path: str, message: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        parse(**changes)
+    problems = {
+        ".".join(str(part) for part in error["loc"]): error["msg"]
+        for error in caught.value.errors()
+    }
+    assert path in problems
+    assert message in problems[path]
+
+
+def test_three_lines_make_a_zonal_cluster_with_one_l4_that_scales_from_zero() -> None:
+    topology = parse().topology()
+    assert topology.location == "us-central1-a"
+    (pool,) = topology.gpu_pools
+    assert (pool.accelerator, pool.machine_type) == ("nvidia-l4", "g2-standard-4")
+    assert (pool.min_nodes, pool.max_nodes, pool.spot) == (0, 1, False)
+    assert pool.disk_size_gib >= 200
+
+
+def test_without_a_zone_the_control_plane_is_regional() -> None:
+    assert parse(zone=None).topology().location == "us-central1"
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "count", "machine_type"),
+    [
+        ("nvidia-l4", 1, "g2-standard-4"),
+        ("nvidia-l4", 2, "g2-standard-24"),
+        ("nvidia-l4", 4, "g2-standard-48"),
+        ("nvidia-l4", 8, "g2-standard-96"),
+        ("nvidia-tesla-t4", 1, "n1-standard-4"),
+        ("nvidia-tesla-a100", 16, "a2-megagpu-16g"),
+        ("nvidia-a100-80gb", 4, "a2-ultragpu-4g"),
+        ("nvidia-h100-80gb", 8, "a3-highgpu-8g"),
+    ],
+)
+def test_the_machine_type_follows_from_the_gpus(
+    accelerator: str, count: int, machine_type: str
+) -> None:
+    section = parse(**gpu_pool(accelerator=accelerator, accelerators_per_node=count))
+    assert section.topology().gpu_pools[0].machine_type == machine_type
+
+
+def test_four_t4_may_have_more_vcpus_than_one() -> None:
+    assert "n1-standard-96" in GPU_MACHINE_TYPES["nvidia-tesla-t4"][4]
+    assert "n1-standard-64" not in GPU_MACHINE_TYPES["nvidia-tesla-t4"][1]
+
+
+def test_small_h100_machines_are_taken_as_spot() -> None:
+    section = parse(**gpu_pool(accelerator="nvidia-h100-80gb", spot=True))
+    assert section.topology().gpu_pools[0].machine_type == "a3-highgpu-1g"
+
+
+def test_all_problems_of_a_section_come_at_once() -> None:
+    with pytest.raises(ValidationError) as caught:
+        parse(region="us-central1-a", project="x", release_channel="fast", **gpu_pool(min_nodes=2))
+    assert len(caught.value.errors()) == 4
+
+
+def test_the_contract_counts_gpus_over_all_pools() -> None:
+    section = parse(
+        gpu_pools=[
+            {"name": "one", "accelerator": "nvidia-l4", "max_nodes": 3},
+            {"name": "four", "accelerator": "nvidia-l4", "accelerators_per_node": 4},
+            {"name": "old", "accelerator": "nvidia-tesla-t4"},
+        ]
+    )
+    gpu = gke_contract(section.topology(), secret_store=SECRET_MANAGER).gpu
+    assert gpu.products == ("nvidia-l4", "nvidia-tesla-t4")
+    assert (gpu.max_gpus, gpu.max_gpus_per_node) == (3 + 4 + 1, 4)
+
+
+def test_a_cluster_without_gpu_pools_promises_no_gpu() -> None:
+    gpu = gke_contract(parse(gpu_pools=[]).topology(), secret_store=SECRET_MANAGER).gpu
+    assert (gpu.managed_by, gpu.max_gpus, gpu.dcgm) == ("none", 0, None)
