@@ -54,6 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             report.print_failure(error, errors)
         return _FAILED
+    except OSError as error:
+        errors.print(f"cannot be done: {error}", markup=False, soft_wrap=True)
+        return _WRONG_INPUT
     except KeyboardInterrupt:
         errors.print(
             "\nInterrupted. What was completed is kept: run the same command again to go on.",

@@ -124,17 +124,16 @@ def print_run(run: Run, file: StackFile, console: Console) -> None:
     if preview:
         return
     console.print()
+    committed = file.path.resolve() == REPOSITORY / f"Pulumi.{file.stack}.yaml"
+    again = f"STACK={file.stack}" if committed else f"CONFIG={file.path}"
     if applications:
-        shown = applications[-1].name
-        _print_step(
-            console,
-            "Read an object",
-            f".venv/bin/python -m sandbox show Application/{shown}",
-            run.stack,
-        )
-    if run.operations.get("create"):
-        _print_step(console, "Run it again: nothing changes", "make demo", run.stack)
-    _print_for_real(console, file)
+        show = f"python -m sandbox show --stack {file.stack} Application/{applications[-1].name}"
+        _print_step(console, "Read an object", f".venv/bin/{show}")
+    if run.changed:
+        _print_step(console, "Run it again, and nothing changes", f"make demo {again}")
+    copy = "" if committed else f"cp {file.path} Pulumi.{file.stack}.yaml && "
+    real = f"{copy}pulumi login <your state backend> && make up STACK={file.stack}"
+    _print_step(console, "Run it for real", real, _FOR_REAL[file.kind])
 
 
 def print_destroy(run: Run, console: Console) -> None:
@@ -348,16 +347,6 @@ def _listed(names: Iterable[str]) -> str:
     return escape(", ".join(names))
 
 
-def _print_step(console: Console, what: str, command: str, stack: str) -> None:
-    chosen = "" if stack == "gke" else f" STACK={stack}"
-    console.print(f"{what}:  [cyan]{escape(command + chosen)}[/]", soft_wrap=True)
-
-
-def _print_for_real(console: Console, file: StackFile) -> None:
-    committed = REPOSITORY / f"Pulumi.{file.stack}.yaml"
-    copy = "" if file.path.resolve() == committed else f"cp {file.path} {committed.name} && "
-    console.print(
-        f"Run it for real:  [cyan]{escape(copy)}pulumi login <your state backend> && "
-        f"make up STACK={escape(file.stack)}[/]  [dim]({_FOR_REAL[file.kind]})[/]",
-        soft_wrap=True,
-    )
+def _print_step(console: Console, what: str, command: str, note: str = "") -> None:
+    hint = f"  [dim]({escape(note)})[/]" if note else ""
+    console.print(f"{what}:  [cyan]{escape(command)}[/]{hint}", soft_wrap=True)

@@ -120,12 +120,13 @@ class Engine:
         plan_path = self._folder / "plan.json"
         with self._stack_of_engine() as stack, log_path.open("w", encoding="utf-8") as log:
             collector = _Collector(log, on_progress)
+            interrupts: list[int] = []
             start = time.monotonic()
             try:
-                with _engine_stops_first() as interrupted:
+                with _engine_stops_first(interrupts):
                     outputs = _call(stack, verb, collector, plan_path)
             except automation_errors.CommandError as error:
-                if interrupted:
+                if interrupts:
                     raise KeyboardInterrupt from error
                 problems = collector.problems() or _errors_in(str(error))
                 completed = len(collector.finished)
@@ -260,24 +261,23 @@ class _Collector:
 
 
 @contextmanager
-def _engine_stops_first() -> Generator[list[int], None, None]:
+def _engine_stops_first(interrupts: list[int]) -> Generator[None, None, None]:
     """Let the engine, interrupted by the same key, end what it has begun and keep its state.
 
-    A second interrupt is not held back. Yields a list that is not empty once there was a first one.
+    A second interrupt is not held back. The first one is put into `interrupts`.
     """
-    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield received
+        yield
         return
     before = signal.getsignal(signal.SIGINT)
 
     def hold_back(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
+        interrupts.append(number)
         signal.signal(signal.SIGINT, before)
 
     signal.signal(signal.SIGINT, hold_back)
     try:
-        yield received
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
 
