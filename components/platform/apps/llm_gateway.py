@@ -6,7 +6,7 @@ from typing import Any, Final
 from components.platform import endpoints
 from components.platform.apps import namespaces, secrets
 from components.platform.apps.parts import compute, entry, is_prod, replicas
-from components.platform.apps.platform import secrets_entry
+from components.platform.apps.platform import PROMETHEUS_CRDS_ENTRY, secrets_entry
 from components.platform.catalogue import (
     CatalogueEntry,
     IgnoreDifference,
@@ -54,7 +54,6 @@ _CONTAINER_SECURITY: Final = {
 }
 
 _OPERATOR_OWNED: Final = (
-    "/spec/affinity/podAntiAffinityType",
     "/spec/bootstrap/initdb/encoding",
     "/spec/bootstrap/initdb/localeCType",
     "/spec/bootstrap/initdb/localeCollate",
@@ -125,8 +124,13 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.LITELLM,
             "llm-gateway",
             OwnChart(chart="llm-gateway", values=values.to_values()),
-            # The operator's webhook fills the Cluster in; the bootstrap takes the owner's password.
-            requires=(CLOUDNATIVE_PG_ENTRY, secrets_entry(namespaces.LITELLM)),
+            # The operator's webhook fills the Cluster in; the bootstrap takes the owner's password;
+            # the chart brings a PodMonitor.
+            requires=(
+                CLOUDNATIVE_PG_ENTRY,
+                PROMETHEUS_CRDS_ENTRY,
+                secrets_entry(namespaces.LITELLM),
+            ),
             ignore_differences=(
                 IgnoreDifference(
                     group="postgresql.cnpg.io", kind="Cluster", json_pointers=_OPERATOR_OWNED

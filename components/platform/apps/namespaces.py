@@ -34,8 +34,7 @@ POD_SECURITY: Final[Mapping[str, PodSecurity]] = MappingProxyType(
         KEDA: "restricted",
         KUEUE: "restricted",
         AGENTGATEWAY: "restricted",
-        # The gateway's proxy sets no seccomp profile, and its chart has no value for one.
-        INFERENCE: "baseline",
+        INFERENCE: "restricted",
         # The endpoint picker's chart sets no security context at all; our own pods are restricted.
         SERVING: "baseline",
         CLOUDNATIVE_PG: "restricted",
@@ -43,6 +42,20 @@ POD_SECURITY: Final[Mapping[str, PodSecurity]] = MappingProxyType(
         LITELLM: "baseline",
     }
 )
+
+
+RESERVED: Final = frozenset(POD_SECURITY) | {
+    KUBE_SYSTEM,
+    "argocd",
+    "default",
+    "gke-managed-system",
+    "gmp-system",
+    "gpu-operator",
+    "kube-node-lease",
+    "kube-public",
+    "llmp-secret-store",
+}
+"""Namespaces that a tenant's own cannot be: the platform's, and those that clusters come with."""
 
 
 def labels(namespace: str) -> dict[str, str]:

@@ -222,7 +222,10 @@ def kube_prometheus_stack(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "kubeProxy": {"enabled": False},
                     # GKE runs kube-dns instead.
                     "coreDns": {"enabled": inputs.contract.cloud != "gcp"},
-                    "prometheusOperator": {"resources": compute(50, 256)},
+                    "prometheusOperator": {
+                        "resources": compute(50, 256),
+                        "admissionWebhooks": {"patch": {"resources": compute(10, 64)}},
+                    },
                     "prometheus": {
                         "podDisruptionBudget": disruption_budget(inputs),
                         "prometheusSpec": _prometheus_spec(inputs),
@@ -300,6 +303,7 @@ def _grafana() -> dict[str, Any]:
             "auth.anonymous": {"enabled": False},
         },
         "sidecar": {
+            "resources": compute(10, 128),
             "dashboards": {"enabled": True, "searchNamespace": "ALL", "resource": "configmap"},
             "datasources": {
                 "enabled": True,

@@ -1,0 +1,238 @@
+"""The LLM gateway layer: LiteLLM, its database and its tenants."""
+
+import pytest
+
+from components.platform import endpoints
+from components.platform.apps.llm_gateway import price_per_token
+from components.platform.config import Price
+from tests.platform.apps_inputs import BARE, entries, inputs, model, tenant, values
+
+
+def test_the_operators_release_keeps_the_name_that_its_services_have() -> None:
+    assert "cloudnative-pg" in entries()
+
+
+def test_the_database_waits_for_its_operator_its_password_and_its_monitors_definition() -> None:
+    assert entries()["litellm-database"].requires == (
+        "cloudnative-pg",
+        "prometheus-crds",
+        "litellm-secrets",
+    )
+
+
+def test_what_the_operator_writes_into_the_database_is_no_difference() -> None:
+    (ignored,) = entries()["litellm-database"].ignore_differences
+    assert ignored.group == "postgresql.cnpg.io"
+    assert "/spec/replicationSlots" in ignored.json_pointers
+
+
+def test_nothing_that_we_set_on_the_database_is_ignored() -> None:
+    (ignored,) = entries()["litellm-database"].ignore_differences
+    ours = {
+        "/spec/instances",
+        "/spec/imageName",
+        "/spec/storage",
+        "/spec/resources",
+        "/spec/backup",
+    }
+    assert not [one for one in ignored.json_pointers if one.startswith(tuple(ours))]
+
+
+def test_the_database_has_standbys_and_backups_only_in_prod() -> None:
+    cost = values(entries()["litellm-database"])["database"]
+    prod = values(entries(inputs(tier="prod"))["litellm-database"])["database"]
+    assert (cost["instances"], prod["instances"]) == (1, 3)
+    assert "backup" not in cost
+    assert prod["backup"]["snapshotClass"] == "llmp"
+
+
+def test_no_backup_is_promised_where_the_substrate_takes_no_snapshots() -> None:
+    stack = entries(inputs(tier="prod", contract=BARE))
+    assert "backup" not in values(stack["litellm-database"])["database"]
+
+
+def test_litellm_writes_to_the_service_that_always_has_an_endpoint() -> None:
+    by_name = entries()
+    name = values(by_name["litellm-database"])["database"]["name"]
+    assert endpoints.LITELLM_DATABASE.service == f"{name}-rw"
+    db = values(by_name["litellm"])["db"]
+    assert db["endpoint"] == "litellm-pg-rw.litellm.svc.cluster.local"
+    assert db["useExisting"] is True
+    assert db["deployStandalone"] is False
+
+
+def test_the_master_key_is_one_that_no_render_makes_anew() -> None:
+    by_name = entries()
+    litellm = values(by_name["litellm"])
+    secrets = {one["name"]: one for one in values(by_name["litellm-secrets"])["consumers"]}
+    secret = secrets[litellm["masterkeySecretName"]]
+    assert litellm["masterkeySecretKey"] in {one["key"] for one in secret["entries"]}
+
+
+def test_every_environment_variable_that_the_config_names_is_given() -> None:
+    by_name = entries(inputs(tier="prod"))
+    litellm = values(by_name["litellm"])
+    secrets = {one["name"]: one for one in values(by_name["litellm-secrets"])["consumers"]}
+    given = {one["key"] for one in secrets["litellm-secrets"]["entries"]}
+    given |= set(litellm["envVars"]) | {"DATABASE_URL"}
+    text = str(litellm["proxy_config"])
+    named = {part.split("'")[0] for part in text.split("os.environ/")[1:]}
+    assert named == {
+        "PROXY_MASTER_KEY",
+        "DATABASE_URL",
+        "UPSTREAM_API_KEY",
+        "REDIS_HOST",
+        "REDIS_PORT",
+        "REDIS_PASSWORD",
+    }
+    assert named <= given
+
+
+def test_settings_lie_below_proxy_config_where_alone_they_count() -> None:
+    litellm = values(entries()["litellm"])
+    assert "general_settings" in litellm["proxy_config"]
+    assert not {"general_settings", "litellm_settings", "router_settings"} & set(litellm)
+
+
+def test_prod_fails_closed_when_nobody_can_check_a_budget() -> None:
+    def open_door(tier: str) -> object:
+        stack = entries(inputs(tier="prod" if tier == "prod" else "cost"))
+        settings = values(stack["litellm"])["proxy_config"]["general_settings"]
+        return settings["allow_requests_on_db_unavailable"]
+
+    assert open_door("prod") is False
+    assert open_door("cost") is True
+
+
+def test_every_model_is_listed_with_its_price_and_behind_the_gateway() -> None:
+    second = model(
+        "second", price=Price(input_usd_per_million_tokens=0.1, output_usd_per_million_tokens=3.0)
+    )
+    litellm = values(entries(inputs(models=(model(), second)))["litellm"])
+    listed = {
+        one["model_name"]: one["litellm_params"] for one in litellm["proxy_config"]["model_list"]
+    }
+    assert set(listed) == {"qwen-small", "second"}
+    assert listed["second"]["input_cost_per_token"] == 1e-7
+    assert listed["second"]["output_cost_per_token"] == 3e-6
+    assert all(one["api_base"] == endpoints.INFERENCE_GATEWAY.url("/v1") for one in listed.values())
+    assert listed["second"]["model"] == "openai/second"
+
+
+def test_a_request_carries_the_priority_of_its_model() -> None:
+    by_name = entries()
+    params = values(by_name["litellm"])["proxy_config"]["model_list"][0]["litellm_params"]
+    objective = values(by_name["qwen-small-route"])["objectives"][0]["name"]
+    assert params["extra_headers"] == {"x-gateway-inference-objective": objective}
+
+
+@pytest.mark.parametrize(
+    ("per_million", "per_token"), [(0.5, 5e-7), (0.1, 1e-7), (1.1, 1.1e-6), (15.0, 1.5e-5)]
+)
+def test_a_price_is_divided_without_noise(per_million: float, per_token: float) -> None:
+    assert price_per_token(per_million) == per_token
+
+
+def test_the_list_of_models_has_one_owner() -> None:
+    settings = values(entries()["litellm"])["proxy_config"]["general_settings"]
+    assert settings["store_model_in_db"] is False
+
+
+def test_prompts_are_not_logged() -> None:
+    settings = values(entries()["litellm"])["proxy_config"]["litellm_settings"]
+    assert settings["turn_off_message_logging"] is True
+
+
+def test_the_migration_runs_before_litellm_and_after_a_login_to_the_database() -> None:
+    litellm = values(entries()["litellm"])
+    job = litellm["migrationJob"]
+    assert job["hooks"] == {"argocd": {"enabled": True}, "helm": {"enabled": False}}
+    (wait,) = job["extraInitContainers"]
+    assert "psql" in wait["command"][-1]
+    assert wait["command"][-1].endswith("exit 1")
+    assert wait["securityContext"]["runAsNonRoot"] is True
+    assert litellm["envVars"]["ENFORCE_PRISMA_MIGRATION_CHECK"] == "true"
+
+
+def test_the_job_that_runs_first_needs_no_account_that_comes_later() -> None:
+    assert values(entries()["litellm"])["serviceAccount"] == {"create": False}
+
+
+def test_no_variable_is_given_twice_to_the_migration_job() -> None:
+    litellm = values(entries()["litellm"])
+    # The chart sets this one itself; server-side apply refuses the same name twice.
+    assert "DISABLE_SCHEMA_UPDATE" not in litellm["envVars"]
+    (config_map,) = litellm["extraResources"]
+    assert config_map["data"] == {"DISABLE_SCHEMA_UPDATE": "true"}
+    assert litellm["environmentConfigMaps"] == [config_map["metadata"]["name"]]
+
+
+def test_replicas_share_their_counters_and_no_answers() -> None:
+    cost, prod = entries(), entries(inputs(tier="prod"))
+    assert "litellm-valkey" not in cost
+    assert "cache" not in values(cost["litellm"])["proxy_config"]["litellm_settings"]
+    shared = values(prod["litellm"])["proxy_config"]["litellm_settings"]["cache_params"]
+    assert shared["type"] == "redis"
+    assert shared["supported_call_types"] == []
+    assert prod["litellm"].requires == ("litellm-database", "litellm-valkey")
+    assert values(prod["litellm"])["replicaCount"] == 2
+
+
+def test_the_charts_own_redis_of_an_abandoned_repository_stays_off() -> None:
+    for tier in ("cost", "prod"):
+        stack = entries(inputs(tier="prod" if tier == "prod" else "cost"))
+        assert values(stack["litellm"])["redis"] == {"enabled": False}
+
+
+def test_the_counters_ask_for_a_password_and_only_litellm_reaches_them() -> None:
+    prod = entries(inputs(tier="prod"))
+    valkey = values(prod["litellm-valkey"])
+    assert valkey["auth"]["enabled"] is True
+    secrets = {one["name"]: one for one in values(prod["litellm-secrets"])["consumers"]}
+    secret = secrets[valkey["auth"]["usersExistingSecret"]]
+    user = valkey["auth"]["aclUsers"]["default"]
+    assert [one["key"] for one in secret["entries"]] == [user["passwordKey"]]
+    (rule,) = valkey["networkPolicy"]["ingress"]
+    assert rule["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "litellm"}}}]
+    assert endpoints.LITELLM_VALKEY.service == "litellm-valkey"
+
+
+def test_prod_drains_a_node_without_taking_litellm_away() -> None:
+    cost, prod = (values(entries(inputs(tier=tier))["litellm"]) for tier in ("cost", "prod"))
+    assert cost["pdb"] == {"enabled": False}
+    assert prod["pdb"] == {"enabled": True, "minAvailable": 1}
+    assert prod["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_litellm_drops_every_capability() -> None:
+    security = values(entries()["litellm"])["securityContext"]
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert security["allowPrivilegeEscalation"] is False
+
+
+def test_teams_are_made_after_litellm_with_the_limits_of_their_tenants() -> None:
+    entry = entries(inputs(tenants=(tenant(),)))["litellm-tenants"]
+    assert entry.requires == ("litellm",)
+    chart = values(entry)["tenants"]
+    assert chart["litellmUrl"] == endpoints.LITELLM.url()
+    assert chart["teams"] == [
+        {
+            "name": "team-a",
+            "models": ["qwen-small"],
+            "maxBudgetUsd": 20.0,
+            "budgetDuration": "7d",
+            "requestsPerMinute": 30,
+            "tokensPerMinute": 50_000,
+        }
+    ]
+
+
+def test_a_stack_without_tenants_keeps_the_job_that_takes_the_last_one_away() -> None:
+    chart = values(entries(inputs(tenants=()))["litellm-tenants"])["tenants"]
+    assert chart["teams"] == []
+
+
+def test_profile_serving_has_no_litellm_and_no_secret_for_it() -> None:
+    names = set(entries(inputs(profile="serving")))
+    assert not [name for name in names if name.startswith("litellm")]
+    assert "cloudnative-pg" not in names
