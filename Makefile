@@ -10,7 +10,8 @@ STACK_GIVEN := $(STACK)
 STACK ?= gke
 SETUP := $(PYTHON) -m tools.bootstrap
 
-.PHONY: help demo test lint format preview up destroy bench generate check sandbox-preview clean python
+.PHONY: help demo test lint format preview up destroy bench generate check sandbox-preview clean \
+	python stack-file stack-named
 
 help: ## list the commands
 	@echo "make COMMAND [VARIABLE=value ...]"; echo
@@ -20,7 +21,7 @@ help: ## list the commands
 	@echo "STACK is the <name> of a Pulumi.<name>.yaml: $(patsubst Pulumi.%.yaml,%,$(sort $(wildcard Pulumi.*.yaml)))"
 	@echo "ARGS are handed on to pulumi (preview, up, destroy)."
 
-demo: python ## bring a stack up against the built-in sandbox, no account (STACK=gke, JSON=1, CONFIG=path)
+demo: python stack-file ## bring a stack up against the built-in sandbox, no account (STACK=gke, JSON=1, CONFIG=path)
 	@$(SETUP) engine -- python -m sandbox demo --stack '$(STACK)' \
 		$(if $(filter-out 0,$(JSON)),--json) $(if $(CONFIG),--config '$(CONFIG)')
 
@@ -33,14 +34,14 @@ lint: python ## run the linters and the type checker alone
 format: python ## format the Python code and fix what the linter can fix
 	@$(SETUP) -- sh -c 'ruff check --fix-only --quiet . && ruff format --quiet .'
 
-preview up destroy: python
+preview up destroy: python stack-named stack-file
 	@$(SETUP) engine -- python -m tools.stack_command $@ '$(STACK_GIVEN)' $(ARGS)
 
 preview: ## pulumi preview of a real stack (STACK=name, ARGS=...)
 up: ## pulumi up of a real stack (STACK=name, ARGS=...)
 destroy: ## pulumi destroy of a real stack (STACK=name, ARGS=...)
 
-sandbox-preview: python ## preview a stack against the sandbox and print it as JSON (STACK=gke, CONFIG=path)
+sandbox-preview: python stack-file ## preview a stack against the sandbox and print it as JSON (STACK=gke, CONFIG=path)
 	@$(SETUP) engine -- python -m sandbox preview --stack '$(STACK)' --json $(if $(CONFIG),--config '$(CONFIG)')
 
 bench: python ## measure program, preview and up for 1, 10 and 100 models
@@ -49,15 +50,25 @@ bench: python ## measure program, preview and up for 1, 10 and 100 models
 generate: python ## write all generated files again
 	@$(SETUP) -- python -m tools.generate
 
-check: python ## say whether a stack file is valid (STACK=gke)
+check: python stack-file ## say whether a stack file is valid (STACK=gke)
 	@$(SETUP) -- python -m stacks.check 'Pulumi.$(STACK).yaml'
 
 clean: ## remove what was made in this folder (the cache of built tools stays)
 	@rm -rf .venv .llmp .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# What the commands above need first, quickest first: nothing is built for a command that can't run.
 python:
 	@command -v '$(PYTHON)' >/dev/null 2>&1 || { \
 		echo "setup: $(PYTHON) is not on PATH." >&2; \
 		echo "fix: install Python 3.11 or newer (Debian, Ubuntu: apt-get install python3 python3-venv)." >&2; \
 		exit 1; }
+
+stack-file:
+	@$(if $(CONFIG)$(wildcard Pulumi.$(STACK).yaml),:,echo "there is no Pulumi.$(STACK).yaml; \
+		STACK can be: $(patsubst Pulumi.%.yaml,%,$(sort $(wildcard Pulumi.*.yaml)))" >&2; exit 2)
+
+# What costs money or deletes is not done to a stack that was not named.
+stack-named:
+	@$(if $(STACK_GIVEN),:,echo "no stack was named; \
+		add STACK=<name>: $(patsubst Pulumi.%.yaml,%,$(sort $(wildcard Pulumi.*.yaml)))" >&2; exit 2)

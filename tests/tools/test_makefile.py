@@ -41,8 +41,6 @@ def test_help_is_what_make_alone_does() -> None:
         (["bench"], "python -m sandbox bench"),
         (["check", "STACK=local"], "python -m stacks.check 'Pulumi.local.yaml'"),
         (["up", "STACK=gke", "ARGS=--yes"], "python -m tools.stack_command up 'gke' --yes"),
-        # What costs money or deletes is never done to a stack that was not named.
-        (["destroy"], "python -m tools.stack_command destroy ''"),
     ],
 )
 def test_a_command_becomes_one_call(arguments: list[str], expected: str) -> None:
@@ -50,12 +48,29 @@ def test_a_command_becomes_one_call(arguments: list[str], expected: str) -> None
     assert printed.endswith(expected)
 
 
+@pytest.mark.parametrize("command", ["preview", "up", "destroy"])
+def test_what_costs_or_deletes_wants_its_stack_named(command: str) -> None:
+    answer = make(command, "PYTHON=true")
+    assert answer.returncode != 0
+    assert "no stack was named; add STACK=<name>: gke hetzner local" in answer.stderr
+
+
+@pytest.mark.parametrize("command", ["demo", "check", "sandbox-preview", "up", "destroy"])
+def test_an_unknown_stack_is_answered_with_those_there_are(command: str, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("gke", "local"):
+        (tmp_path / f"Pulumi.{name}.yaml").touch()
+    answer = make(command, "STACK=prod", folder=tmp_path)
+    assert answer.returncode != 0
+    assert "there is no Pulumi.prod.yaml; STACK can be: gke local" in answer.stderr
+
+
 def test_exit_codes_and_stdout_are_left_alone(tmp_path: Path) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\necho "{}"\nexit 1\n', encoding="utf-8")
     python.chmod(0o755)
-    answer = make("demo", "JSON=1", f"PYTHON={python}", folder=tmp_path)
+    answer = make("demo", "JSON=1", "CONFIG=x.yaml", f"PYTHON={python}", folder=tmp_path)
     assert answer.stdout == "{}\n"
     assert answer.returncode != 0
 
