@@ -1,0 +1,117 @@
+"""A LiteLLM that knows teams and nothing else, over real HTTP, as strict as the real one.
+
+Paths, fields, status codes and answers follow LiteLLM 1.89.2 (proxy/management_endpoints/
+team_endpoints.py and proxy/_types.py). It refuses what the real one would drop in silence: a field
+that a request class does not have.
+"""
+
+import json
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
+
+MASTER_KEY = "sk-only-for-this-test"
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    "team_id": str,
+    "team_alias": str,
+    "models": list,
+    "max_budget": (int, float),
+    "budget_duration": str,
+    "rpm_limit": int,
+    "tpm_limit": int,
+    "blocked": bool,
+}
+"""Fields that both NewTeamRequest and UpdateTeamRequest have, and that concern us."""
+
+
+class LiteLlm:
+    """What the double holds, and what was asked of it."""
+
+    def __init__(self) -> None:
+        """Start without teams, ready at once."""
+        self.teams: dict[str, dict[str, Any]] = {}
+        self.writes: list[tuple[str, dict[str, Any]]] = []
+        self.unready_answers = 0
+        self.broken_team: str | None = None
+        self.url = ""
+
+    def handle(self, method: str, path: str, key: str, body: Any) -> tuple[int, Any]:  # noqa: ANN401
+        """Return status and answer of one request."""
+        route, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
+        if (method, route) == ("GET", "/health/readiness"):
+            if self.unready_answers > 0:
+                self.unready_answers -= 1
+                return 503, {"status": "unhealthy", "db": "disconnected"}
+            return 200, {"status": "connected", "db": "connected"}
+        if key != f"Bearer {MASTER_KEY}":
+            return 401, {"error": {"message": "Authentication Error", "code": "401"}}
+        if (method, route) == ("GET", "/team/info"):
+            (team_id,) = query["team_id"]
+            return self._info(team_id)
+        if method == "POST" and route in {"/team/new", "/team/update"}:
+            return self._write(route, body)
+        return 404, {"detail": "Not Found"}
+
+    def _info(self, team_id: str) -> tuple[int, Any]:
+        if team_id not in self.teams:
+            return 404, {"detail": {"message": f"Team not found, passed team id: {team_id}."}}
+        team = {"spend": 1.5, "blocked": False, **self.teams[team_id]}
+        return 200, {"team_id": team_id, "team_info": team, "keys": [], "team_memberships": []}
+
+    def _write(self, route: str, body: dict[str, Any]) -> tuple[int, Any]:
+        for name, value in body.items():
+            if name not in FIELDS or not isinstance(value, FIELDS[name]):
+                return 422, {"detail": [{"loc": ["body", name], "msg": "unknown or ill-typed"}]}
+        team_id = body["team_id"]
+        if team_id == self.broken_team:
+            return 500, {"error": {"message": "the database is gone"}}
+        if route == "/team/new" and team_id in self.teams:
+            return 400, {"error": {"message": f"Team id = {team_id} already exists."}}
+        if route == "/team/update" and team_id not in self.teams:
+            return 404, {"detail": {"error": f"Team not found, passed team_id={team_id}"}}
+        self.writes.append((route, body))
+        self.teams.setdefault(team_id, {}).update(body)
+        return 200, {"team_id": team_id, "data": self.teams[team_id]}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    state: ClassVar[LiteLlm]
+
+    def do_GET(self) -> None:
+        self._answer(None)
+
+    def do_POST(self) -> None:
+        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def _answer(self, body: Any) -> None:  # noqa: ANN401 - a JSON value
+        key = self.headers.get("Authorization", "")
+        status, answer = self.state.handle(self.command, self.path, key, body)
+        data = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Say nothing."""
+
+
+@contextmanager
+def running() -> Generator[LiteLlm]:
+    """Serve on a free port of the loopback until the block ends."""
+    state = LiteLlm()
+    handler = type("Handler", (_Handler,), {"state": state})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,137 @@
+"""The routing chart: a gateway that nobody outside reaches, and routes by the model in the body."""
+
+import pytest
+from pydantic import ValidationError
+
+from components.platform.values.inference_routing import GatewayValues, InferenceRoutingValues
+from tests.charts.rendering import HelmError, of_kind, only, render, render_values
+from tests.charts.values import GATEWAY, ROUTES
+
+pytestmark = pytest.mark.charts
+
+
+def test_the_default_renders_nothing() -> None:
+    assert render("inference-routing", InferenceRoutingValues()) == []
+
+
+def test_the_gateway_is_no_load_balancer() -> None:
+    objects = render("inference-routing", GATEWAY, namespace="inference")
+    parameters = only(objects, "AgentgatewayParameters")
+    assert parameters["spec"]["service"] == {"spec": {"type": "ClusterIP"}}
+    reference = only(objects, "Gateway")["spec"]["infrastructure"]["parametersRef"]
+    assert reference == {
+        "group": "agentgateway.dev",
+        "kind": "AgentgatewayParameters",
+        "name": parameters["metadata"]["name"],
+    }
+
+
+def test_only_routes_of_the_pools_namespaces_attach() -> None:
+    (listener,) = only(render("inference-routing", GATEWAY), "Gateway")["spec"]["listeners"]
+    assert (listener["protocol"], listener["port"]) == ("HTTP", 80)
+    assert listener["allowedRoutes"]["namespaces"] == {
+        "from": "Selector",
+        "selector": {
+            "matchExpressions": [
+                {
+                    "key": "kubernetes.io/metadata.name",
+                    "operator": "In",
+                    "values": ["serving"],
+                }
+            ]
+        },
+    }
+
+
+def test_the_model_of_the_body_always_overwrites_the_header_even_when_there_is_none() -> None:
+    objects = render("inference-routing", GATEWAY)
+    policy = only(objects, "AgentgatewayPolicy", "inference-gateway-model-header")["spec"]
+    assert policy["traffic"]["phase"] == "PreRouting"
+    assert policy["targetRefs"] == [
+        {
+            "group": "gateway.networking.k8s.io",
+            "kind": "Gateway",
+            "name": only(objects, "Gateway")["metadata"]["name"],
+        }
+    ]
+    (header,) = policy["traffic"]["transformation"]["request"]["set"]
+    assert header["name"] == "X-Gateway-Base-Model-Name"
+    # `coalesce` swallows every error and has a last value that cannot fail.
+    assert header["value"] == 'coalesce(string(json(request.body).model), "")'
+
+
+def test_a_body_may_be_larger_than_the_gateways_default() -> None:
+    policy = only(
+        render("inference-routing", GATEWAY), "AgentgatewayPolicy", "inference-gateway-body-size"
+    )
+    assert policy["spec"]["frontend"]["http"]["maxBufferSize"] == "16Mi"
+
+
+def test_a_proxy_that_stops_lets_the_longest_stream_end() -> None:
+    parameters = only(render("inference-routing", GATEWAY), "AgentgatewayParameters")["spec"]
+    assert parameters["shutdown"]["max"] > 300
+
+
+def test_only_several_proxies_have_a_disruption_budget() -> None:
+    several = only(render("inference-routing", GATEWAY), "AgentgatewayParameters")["spec"]
+    assert several["podDisruptionBudget"] == {"spec": {"maxUnavailable": 1}}
+    assert several["deployment"]["spec"]["replicas"] == 2
+    one = InferenceRoutingValues(gateway=GatewayValues())
+    assert (
+        "podDisruptionBudget"
+        not in only(render("inference-routing", one), "AgentgatewayParameters")["spec"]
+    )
+
+
+def test_the_proxy_asks_for_the_default_seccomp_profile() -> None:
+    parameters = only(render("inference-routing", GATEWAY), "AgentgatewayParameters")["spec"]
+    security = parameters["deployment"]["spec"]["template"]["spec"]["securityContext"]
+    assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def test_only_the_listed_callers_reach_the_gateway() -> None:
+    objects = render("inference-routing", GATEWAY)
+    policy = only(objects, "NetworkPolicy")["spec"]
+    assert policy["podSelector"]["matchLabels"] == {
+        "gateway.networking.k8s.io/gateway-name": only(objects, "Gateway")["metadata"]["name"]
+    }
+    ((peer,),) = [rule["from"] for rule in policy["ingress"]]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "litellm"}
+    closed = InferenceRoutingValues(gateway=GatewayValues())
+    assert only(render("inference-routing", closed), "NetworkPolicy")["spec"]["ingress"] == []
+
+
+def test_a_route_leads_from_the_exact_model_to_the_pool_of_its_own_namespace() -> None:
+    route = only(render("inference-routing", ROUTES, namespace="serving"), "HTTPRoute")
+    assert route["metadata"]["namespace"] == "serving"
+    assert route["spec"]["parentRefs"][0]["namespace"] == "inference"
+    (rule,) = route["spec"]["rules"]
+    (match,) = rule["matches"]
+    assert match["headers"] == [
+        {"type": "Exact", "name": "X-Gateway-Base-Model-Name", "value": "qwen"}
+    ]
+    assert rule["timeouts"] == {"request": "300s"}
+    (backend,) = rule["backendRefs"]
+    assert backend == {
+        "group": "inference.networking.k8s.io",
+        "kind": "InferencePool",
+        "name": "qwen-pool",
+        "weight": 1,
+    }
+    assert of_kind(render("inference-routing", ROUTES), "Gateway") == []
+
+
+def test_an_objective_gives_its_pool_a_priority() -> None:
+    objective = only(render("inference-routing", ROUTES), "InferenceObjective")
+    assert objective["apiVersion"] == "inference.networking.x-k8s.io/v1alpha2"
+    assert objective["spec"]["priority"] == 10
+    assert objective["spec"]["poolRef"]["name"] == "qwen-pool"
+
+
+def test_a_gateway_that_no_route_could_attach_to_is_refused() -> None:
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        GatewayValues(route_namespaces=())
+    values = GATEWAY.to_values()
+    values["gateway"]["routeNamespaces"] = []
+    with pytest.raises(HelmError, match="minItems"):
+        render_values("inference-routing", values)
