@@ -62,9 +62,7 @@ def read_contract(value: object, reference: str, source: str) -> SubstrateContra
             message = "the other stack has no output `substrate`"
             fix = "bring it up first, or correct the reference"
         else:
-            places = ", ".join(
-                ".".join(str(part) for part in one["loc"]) for one in error.errors()
-            )
+            places = ", ".join(".".join(str(part) for part in one["loc"]) for one in error.errors())
             message = f"the other stack's output `substrate` is no contract of version 1: {places}"
             fix = "run both stacks from the same commit"
         problem = Problem(path=path, message=message, value=reference, fix=fix)

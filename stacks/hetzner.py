@@ -36,7 +36,7 @@ def deploy(stack: HetznerStack) -> None:
 def api_token() -> pulumi.Output[str]:
     """Return the token of Hetzner Cloud's API, as a secret.
 
-    From the stack's encrypted config, else from the environment, as the provider itself does it. The
+    From the encrypted config of the stack, else from the environment, as the provider does it. The
     cluster needs it too: its cloud controller and its CSI driver call the same API.
 
     Raises:

@@ -11,6 +11,17 @@ from stacks.config import Stack
 from stacks.revision import chart_revision
 
 
+def platform_inputs(stack: Stack, contract: SubstrateContract, revision: str) -> PlatformInputs:
+    """Return what the catalogue's builders may look at."""
+    return PlatformInputs(
+        config=stack.platform,
+        models=stack.models,
+        tenants=stack.tenants,
+        contract=contract,
+        revision=revision,
+    )
+
+
 def deploy_platform(
     stack: Stack,
     contract: SubstrateContract,
@@ -30,13 +41,8 @@ def deploy_platform(
     """
     if not stack.platform.enabled:
         return
-    inputs = PlatformInputs(
-        config=stack.platform,
-        models=stack.models,
-        tenants=stack.tenants,
-        contract=contract,
-        revision=chart_revision(stack.platform.gitops.revision),
-    )
+    revision = chart_revision(stack.platform.gitops.revision)
+    inputs = platform_inputs(stack, contract, revision)
     Platform(
         "platform",
         PlatformArgs(inputs=inputs),

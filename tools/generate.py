@@ -1,7 +1,8 @@
 """Writes every generated file of the project again: `python -m tools.generate`.
 
 Owns `charts/<chart>/values.schema.json`, made from the typed values, so that Helm and Argo CD
-refuse what Python would refuse. With `--check` nothing is written, and a stale file makes it fail.
+refuse what Python would refuse; and `tests/golden/<stack>.yaml`, what each committed stack hands to
+Argo CD, so that a review sees what a change does to the cluster. With `--check` nothing is written, and a stale file makes it fail.
 """
 
 import argparse
@@ -18,8 +19,13 @@ from components.platform.values.kueue_queues import KueueQueuesValues
 from components.platform.values.llm_gateway import LlmGatewayValues
 from components.platform.values.secrets import SecretsValues
 from components.platform.values.vllm import VllmValues
+from stacks.render import render
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+GOLDEN_FOLDER: Final = ROOT / "tests" / "golden"
+GOLDEN_REVISION: Final = "0000000000000000000000000000000000000000"
+"""Stands for the commit that the program runs from, which would change in every commit."""
+
 DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 CHARTS: Final[Mapping[str, type[ChartValues]]] = MappingProxyType(
@@ -65,9 +71,17 @@ def _as_helm_sees_it(node: Any) -> Any:  # noqa: ANN401 - a JSON value of any ki
     return cleaned
 
 
+def golden_files(root: Path) -> dict[Path, str]:
+    """Return what each committed stack hands to Argo CD."""
+    return {
+        GOLDEN_FOLDER / f"{path.name.split('.')[1]}.yaml": render(path, GOLDEN_REVISION)
+        for path in sorted(root.glob("Pulumi.*.yaml"))
+    }
+
+
 def generated() -> dict[Path, str]:
     """Return every generated file and what belongs in it."""
-    return {
+    return golden_files(ROOT) | {
         ROOT / "charts" / chart / "values.schema.json": json.dumps(
             schema(values), indent=2, sort_keys=True
         )
@@ -92,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     different = stale(files)
     for path in different:
         if not check:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(files[path])
         print(f"{path.relative_to(ROOT)} {'is stale' if check else 'written'}")
     if check and different:

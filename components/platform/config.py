@@ -19,6 +19,20 @@ DnsLabel = Annotated[
 ]
 """A name that becomes part of Kubernetes names; 40 characters leave room for our suffixes in 53."""
 
+ModelName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$",
+        max_length=35,
+        description="lower case letters, digits and hyphens, a letter first, at most 35 characters",
+        examples=["qwen-small"],
+    ),
+]
+"""What tenants call a model, and its name in the cluster.
+
+35 characters, because the inferencepool chart cuts `<model>-pool` at 40 (its v1.5.0 templates).
+"""
+
 HostName = Annotated[
     str,
     Field(
@@ -241,7 +255,7 @@ class ModelResources(Section):
 class Model(Section):
     """One served model: the one list that drives serving, routing, scaling, prices and access."""
 
-    name: DnsLabel = Field(description="What tenants call it, and its name in the cluster.")
+    name: ModelName
     source: ModelSource
     gpu: ModelGpu = ModelGpu()
     max_model_len: int = Field(ge=256, le=10_000_000, examples=[8192])
@@ -287,7 +301,7 @@ class Tenant(Section):
     """One team: the one list that drives budgets, limits, model access and GPU quota."""
 
     name: DnsLabel
-    models: tuple[DnsLabel, ...] = Field(default=(), description="Models it may call.")
+    models: tuple[ModelName, ...] = Field(default=(), description="Models it may call.")
     budget: Budget
     rate_limits: RateLimits = RateLimits()
     gpu_quota: int = Field(default=0, ge=0, le=10_000, description="GPUs its own jobs may hold.")

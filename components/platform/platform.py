@@ -6,9 +6,10 @@ from typing import Any
 
 import pulumi
 
-from components.platform.application import ArgoApplication, ArgoApplicationArgs, version_of
+from components.platform.application import ArgoApplication, ArgoApplicationArgs
 from components.platform.apps import catalogue
 from components.platform.catalogue import CatalogueEntry, PlatformInputs, gates
+from components.platform.manifests import version_of
 from components.platform.project import ArgoProject, ArgoProjectArgs
 
 

@@ -2,38 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
-from components.names import APP_PROJECT, ARGO_CD_NAMESPACE
-from components.platform.application import argo_source, repository_of
 from components.platform.catalogue import CatalogueEntry
-
-IN_CLUSTER_SERVER = "https://kubernetes.default.svc"
-
-CLUSTER_KINDS: tuple[tuple[str, str], ...] = (
-    ("", "Namespace"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
-    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
-    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
-    ("apiregistration.k8s.io", "APIService"),
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("gateway.networking.k8s.io", "GatewayClass"),
-    ("external-secrets.io", "ClusterSecretStore"),
-    ("generators.external-secrets.io", "ClusterGenerator"),
-    ("kueue.x-k8s.io", "ClusterQueue"),
-    ("kueue.x-k8s.io", "Cohort"),
-    ("kueue.x-k8s.io", "ResourceFlavor"),
-    ("kueue.x-k8s.io", "WorkloadPriorityClass"),
-)
-"""Cluster-scoped kinds that the charts of the catalogue make: group and kind."""
+from components.platform.manifests import project_manifest
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,41 +38,15 @@ class ArgoProject(pulumi.ComponentResource):
     ) -> None:
         """Create the AppProject once all of `after` is there."""
         super().__init__("llmp:platform:ArgoProject", name, None, opts)
+        manifest = project_manifest(args.entries, args.repository)
         project = CustomResource(
             f"{name}-appproject",
-            api_version="argoproj.io/v1alpha1",
-            kind="AppProject",
-            metadata=ObjectMetaArgs(
-                name=APP_PROJECT,
-                namespace=ARGO_CD_NAMESPACE,
-                # Removed only when no Application refers to it any more.
-                finalizers=["resources-finalizer.argocd.argoproj.io"],
-            ),
-            spec=project_spec(args.entries, args.repository),
+            api_version=manifest["apiVersion"],
+            kind=manifest["kind"],
+            metadata=ObjectMetaArgs(**manifest["metadata"]),
+            spec=manifest["spec"],
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
         self.resource = project
-        self.project_name = pulumi.Output.from_input(APP_PROJECT)
+        self.project_name = pulumi.Output.from_input(str(manifest["metadata"]["name"]))
         self.register_outputs({"project_name": self.project_name})
-
-
-def project_spec(entries: Sequence[CatalogueEntry], repository: str) -> dict[str, Any]:
-    """Return the AppProject's spec: sources, destinations and kinds, none of them a wildcard."""
-    sources = {repository_of(argo_source(entry, repository, "HEAD")) for entry in entries}
-    namespaces = {entry.namespace for entry in entries}
-    namespaces |= {name for entry in entries for name in entry.extra_namespaces}
-    return {
-        "description": "The platform's own systems; emitted by llmp, not edited by hand.",
-        "sourceRepos": sorted(sources | {repository}),
-        "destinations": [
-            {"server": IN_CLUSTER_SERVER, "namespace": namespace}
-            for namespace in sorted(namespaces)
-        ],
-        "clusterResourceWhitelist": [
-            {"group": group, "kind": kind} for group, kind in CLUSTER_KINDS
-        ],
-        # Argo CD has no list of allowed kinds that also holds for kinds that CRDs bring, other than
-        # everything in the namespaces above.
-        "namespaceResourceWhitelist": [{"group": "*", "kind": "*"}],
-        "orphanedResources": {"warn": False},
-    }

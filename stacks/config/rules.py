@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 from components.contract import SubstrateContract
-from components.platform.apps import PROVIDED_FEATURES
+from components.platform.apps import PROVIDED_FEATURES, namespaces
 from components.platform.config import Features, Profile, profile_includes
 from stacks.config.problems import Problem, mapping, shown
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
@@ -280,6 +280,15 @@ def _duplicates(path: str, names: Iterable[str]) -> Iterator[Problem]:
 def _names(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     yield from _duplicates("models", (model.name for model in stack.models))
     yield from _duplicates("tenants", (tenant.name for tenant in stack.tenants))
+    for index, tenant in enumerate(stack.tenants):
+        if tenant.name in namespaces.RESERVED:
+            yield Problem(
+                path=f"tenants[{index}].name",
+                message="is a namespace of the platform or of the cluster, and a tenant gets one "
+                "of its own name",
+                value=shown(tenant.name),
+                fix=f"take another name, for example team-{tenant.name}",
+            )
 
 
 def _tenant_models(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:

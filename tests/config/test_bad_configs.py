@@ -474,6 +474,19 @@ BAD = [
         fix="name of its own",
     ),
     Bad(
+        mistake="a tenant that takes a namespace of the platform",
+        change={"tenants.0.name": "monitoring"},
+        path="tenants[0].name",
+        says="namespace of the platform",
+        fix="team-monitoring",
+    ),
+    Bad(
+        mistake="a model name that leaves no room for the names made of it",
+        change={"models.0.name": "q" * 36, "tenants": []},
+        path="models[0].name",
+        says="35",
+    ),
+    Bad(
         mistake="a tenant with a model that is not served",
         change={"tenants.0.models": ["qwen-large"]},
         path="tenants[0].models[0]",

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from components.platform.application import application_manifest
 from components.platform.catalogue import (
     CatalogueEntry,
     IgnoreDifference,
@@ -11,7 +10,7 @@ from components.platform.catalogue import (
     OwnChart,
     UpstreamChart,
 )
-from components.platform.project import project_spec
+from components.platform.manifests import application_manifest, project_spec
 from components.versions import ChartPin, GitPin
 
 REPOSITORY = "https://github.com/your-org/llmp.git"

@@ -1,0 +1,205 @@
+"""The objects that Argo CD is handed: one AppProject, and one Application a catalogue entry.
+
+Pure data from catalogue entries, so that tests, `stacks.render` and the components see the same.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from components.names import APP_PROJECT, ARGO_CD_NAMESPACE
+from components.platform.catalogue import (
+    CatalogueEntry,
+    IgnoreDifference,
+    Kustomization,
+    OwnChart,
+    UpstreamChart,
+)
+
+API_VERSION: Final = "argoproj.io/v1alpha1"
+CHARTS_FOLDER: Final = "charts"
+RESOURCES_FINALIZER: Final = "resources-finalizer.argocd.argoproj.io"
+"""Deleting the object deletes what it made, while Argo CD still lives."""
+
+IN_CLUSTER_SERVER: Final = "https://kubernetes.default.svc"
+
+CLUSTER_KINDS: Final[tuple[tuple[str, str], ...]] = (
+    ("", "Namespace"),
+    ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    ("rbac.authorization.k8s.io", "ClusterRole"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+    ("apiregistration.k8s.io", "APIService"),
+    ("scheduling.k8s.io", "PriorityClass"),
+    ("gateway.networking.k8s.io", "GatewayClass"),
+    ("external-secrets.io", "ClusterSecretStore"),
+    ("generators.external-secrets.io", "ClusterGenerator"),
+    ("kueue.x-k8s.io", "ClusterQueue"),
+    ("kueue.x-k8s.io", "Cohort"),
+    ("kueue.x-k8s.io", "ResourceFlavor"),
+    ("kueue.x-k8s.io", "WorkloadPriorityClass"),
+)
+"""Cluster-scoped kinds that the charts of the catalogue make: group and kind."""
+
+
+def project_manifest(entries: Sequence[CatalogueEntry], repository: str) -> dict[str, Any]:
+    """Return the AppProject as Kubernetes takes it."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "AppProject",
+        "metadata": {
+            "name": APP_PROJECT,
+            "namespace": ARGO_CD_NAMESPACE,
+            # It goes only when no Application refers to it any more.
+            "finalizers": [RESOURCES_FINALIZER],
+        },
+        "spec": project_spec(entries, repository),
+    }
+
+
+def project_spec(entries: Sequence[CatalogueEntry], repository: str) -> dict[str, Any]:
+    """Return the AppProject's spec: sources, destinations and kinds, none of them a wildcard."""
+    sources = {repository_of(argo_source(entry, repository, "HEAD")) for entry in entries}
+    namespaces = {entry.namespace for entry in entries}
+    namespaces |= {name for entry in entries for name in entry.extra_namespaces}
+    return {
+        "description": "The platform's own systems; emitted by llmp, not edited by hand.",
+        "sourceRepos": sorted(sources | {repository}),
+        "destinations": [
+            {"server": IN_CLUSTER_SERVER, "namespace": namespace}
+            for namespace in sorted(namespaces)
+        ],
+        "clusterResourceWhitelist": [
+            {"group": group, "kind": kind} for group, kind in CLUSTER_KINDS
+        ],
+        # Argo CD has no list of allowed kinds that also holds for kinds that CRDs bring, other than
+        # everything in the namespaces above.
+        "namespaceResourceWhitelist": [{"group": "*", "kind": "*"}],
+        "orphanedResources": {"warn": False},
+    }
+
+
+def application_manifest(
+    entry: CatalogueEntry, repository: str, revision: str, *, is_gate: bool
+) -> dict[str, Any]:
+    """Return the Application as Kubernetes takes it: pure data, so that tests see it too."""
+    annotations: dict[str, str] = {}
+    if is_gate:
+        annotations = {
+            "pulumi.com/waitFor": json.dumps(
+                [
+                    "jsonpath={.status.health.status}=Healthy",
+                    "jsonpath={.status.sync.status}=Synced",
+                ]
+            ),
+            "pulumi.com/timeoutSeconds": str(entry.gate_timeout_seconds),
+        }
+    metadata: dict[str, Any] = {
+        "name": entry.name,
+        "namespace": ARGO_CD_NAMESPACE,
+        "labels": {"llmp.dev/layer": entry.layer},
+        "finalizers": [RESOURCES_FINALIZER],
+    }
+    if annotations:
+        metadata["annotations"] = annotations
+    spec: dict[str, Any] = {
+        "project": APP_PROJECT,
+        "source": argo_source(entry, repository, revision),
+        "destination": {
+            "server": IN_CLUSTER_SERVER,
+            "namespace": entry.namespace,
+        },
+        "syncPolicy": _sync_policy(entry),
+        "revisionHistoryLimit": 5,
+    }
+    if entry.ignore_differences:
+        spec["ignoreDifferences"] = [_ignored(one) for one in entry.ignore_differences]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Application",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+def argo_source(entry: CatalogueEntry, repository: str, revision: str) -> dict[str, Any]:
+    """Return the `source` of an entry's Application."""
+    match entry.source:
+        case UpstreamChart(pin=pin, values=values):
+            return {
+                "repoURL": pin.repository,
+                "chart": pin.chart,
+                "targetRevision": pin.version,
+                "helm": {"releaseName": entry.name, "valuesObject": dict(values)},
+            }
+        case OwnChart(chart=chart, values=values):
+            return {
+                "repoURL": repository,
+                "path": f"{CHARTS_FOLDER}/{chart}",
+                "targetRevision": revision,
+                "helm": {"releaseName": entry.name, "valuesObject": dict(values)},
+            }
+        case Kustomization(path=path, pin=pin, patches=patches):
+            source: dict[str, Any] = {
+                "repoURL": pin.repository if pin else repository,
+                "path": path,
+                "targetRevision": pin.commit if pin else revision,
+            }
+            if patches:
+                source["kustomize"] = {"patches": [dict(patch) for patch in patches]}
+            return source
+
+
+def repository_of(source: dict[str, Any]) -> str:
+    """Return a source's repository as an AppProject lists it."""
+    return str(source["repoURL"])
+
+
+def version_of(entry: CatalogueEntry, revision: str) -> str:
+    """Return what version of its source an entry asks for, as people name it."""
+    match entry.source:
+        case UpstreamChart(pin=pin):
+            return pin.version
+        case Kustomization(pin=pin) if pin is not None:
+            return pin.version
+        case _:
+            return revision
+
+
+def _sync_policy(entry: CatalogueEntry) -> dict[str, Any]:
+    options = [
+        # Custom resource definitions pass the 256 KiB that client-side apply can hold.
+        "ServerSideApply=true",
+        # Without it a sync resets what ignoreDifferences only hides, such as replicas of KEDA.
+        "RespectIgnoreDifferences=true",
+    ]
+    if entry.create_namespace:
+        options.insert(0, "CreateNamespace=true")
+    if entry.skip_dry_run_on_missing_resource:
+        options.append("SkipDryRunOnMissingResource=true")
+    policy: dict[str, Any] = {
+        "syncOptions": options,
+        "retry": {
+            "limit": 5,
+            "backoff": {"duration": "10s", "factor": 2, "maxDuration": "3m"},
+        },
+    }
+    if entry.sync == "automatic":
+        policy["automated"] = {"prune": True, "selfHeal": True}
+    if entry.create_namespace and entry.namespace_labels:
+        policy["managedNamespaceMetadata"] = {"labels": dict(entry.namespace_labels)}
+    return policy
+
+
+def _ignored(difference: IgnoreDifference) -> dict[str, Any]:
+    ignored: dict[str, Any] = {"group": difference.group, "kind": difference.kind}
+    if difference.name is not None:
+        ignored["name"] = difference.name
+    if difference.json_pointers:
+        ignored["jsonPointers"] = list(difference.json_pointers)
+    if difference.jq_path_expressions:
+        ignored["jqPathExpressions"] = list(difference.jq_path_expressions)
+    return ignored

@@ -1,0 +1,199 @@
+"""Every committed stack file runs through `__main__.py`, as a preview and as an up."""
+
+import copy
+import functools
+import json
+import runpy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.contract import SubstrateContract
+from stacks.config import load_stack_file
+from stacks.contracts import known_contract
+from stacks.render import manifests
+from tests.harness import Recorder, Registration, deploy
+
+ROOT = Path(__file__).resolve().parent.parent
+STACKS = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+TREES = {"llmp:substrate:", "llmp:platform:"}
+APPLICATION = "kubernetes:argoproj.io/v1alpha1:Application"
+TOKEN = "t0ken" * 12 + "abcd"
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(autouse=True)
+def _token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HCLOUD_TOKEN", TOKEN)
+
+
+def config_of(stack: str) -> dict[str, Any]:
+    """Return the Pulumi config of a committed stack file, its charts at a fixed revision."""
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8"))["config"]
+    config["llmp:stack"]["platform"]["gitops"]["revision"] = REVISION
+    return config
+
+
+def run(
+    stack: str,
+    *,
+    preview: bool = False,
+    config: Mapping[str, Any] | None = None,
+    other_stacks: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Recorder:
+    """Run the program on a stack's config and return what it registered."""
+
+    def program() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+    return deploy(
+        program,
+        preview=preview,
+        stack=stack,
+        config=config_of(stack) if config is None else config,
+        other_stacks=other_stacks,
+    )
+
+
+@functools.cache
+def built(stack: str) -> Recorder:
+    """Run a committed stack once for all tests that only look at it."""
+    return run(stack)
+
+
+def manifest_of(application: Registration) -> dict[str, Any]:
+    return {key: value for key, value in application.inputs.items() if key != "status"}
+
+
+@pytest.mark.parametrize("preview", [False, True], ids=["up", "preview"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_committed_stack_builds_both_trees_under_their_own_components(
+    stack: str, *, preview: bool
+) -> None:
+    recorder = run(stack, preview=preview)
+    for tree in TREES:
+        assert any(one.type.startswith(tree) for one in recorder.registrations)
+    for one in recorder.registrations:
+        above = recorder.ancestors(one)
+        trees = {tree for tree in TREES for type_ in above if type_.startswith(tree)}
+        assert len(trees) <= 1, f"{one.name} stands in both trees"
+        is_root = not above and (one.type.startswith((*TREES, "pulumi:providers:")))
+        assert trees or is_root, f"{one.type} {one.name} stands in no tree"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_component_registers_its_outputs(stack: str) -> None:
+    recorder = built(stack)
+    for one in recorder.registrations:
+        if not one.custom:
+            recorder.component_outputs(one.urn)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_resource_falls_back_to_a_default_provider(stack: str) -> None:
+    ambient = ("pulumi:", "random:", "tls:", "command:local:")  # of no cloud and no cluster
+    for one in built(stack).registrations:
+        if one.custom and not one.type.startswith(ambient):
+            assert one.provider is not None, f"{one.type} {one.name}"
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_what_is_emitted_is_what_render_shows(stack: str) -> None:
+    loaded = load_stack_file(ROOT / f"Pulumi.{stack}.yaml")
+    contract = known_contract(loaded)
+    assert contract is not None
+    shown = {
+        one["metadata"]["name"]: one
+        for one in manifests(loaded, contract, REVISION)
+        if one["kind"] == "Application"
+    }
+    emitted = {
+        one.inputs["metadata"]["name"]: manifest_of(one) for one in built(stack).all(APPLICATION)
+    }
+    assert emitted == shown
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_application_depends_on_every_one_that_it_requires(stack: str) -> None:
+    recorder = built(stack)
+    applications = {one.inputs["metadata"]["name"]: one for one in recorder.all(APPLICATION)}
+    outputs = recorder.component_outputs(recorder.one("llmp:platform:Platform").urn)
+    edges = 0
+    for summary in outputs["applications"]:
+        for required in summary["requires"]:
+            edges += 1
+            assert applications[required].urn in applications[summary["name"]].depends_on
+            annotations = applications[required].inputs["metadata"]["annotations"]
+            assert "Healthy" in annotations["pulumi.com/waitFor"]
+    assert edges > len(applications) / 2
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_exported_contract_is_the_one_that_config_leads_to(stack: str) -> None:
+    exported = built(stack).exports["substrate"]
+    expected = known_contract(load_stack_file(ROOT / f"Pulumi.{stack}.yaml"))
+    assert SubstrateContract.from_output(exported) == expected
+
+
+@pytest.mark.parametrize("stack", ["gke", "hetzner"])
+def test_the_kubeconfig_is_exported_apart_and_secret(stack: str) -> None:
+    recorder = built(stack)
+    assert "kubeconfig" in recorder.secret_exports
+    assert not any(path.startswith("substrate") for path in recorder.secret_exports)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_secret_reaches_an_application(stack: str) -> None:
+    recorder = built(stack)
+    for one in recorder.all(APPLICATION):
+        assert not one.secret_inputs
+        assert TOKEN not in json.dumps(one.inputs)
+
+
+@pytest.mark.parametrize("source", ["gke", "hetzner"])
+def test_a_reference_to_another_stack_gives_the_same_platform_tree(source: str) -> None:
+    whole = built(source)
+    alone = copy.deepcopy(config_of(source))
+    alone["llmp:stack"]["platform"]["enabled"] = False
+    models = alone["llmp:stack"].pop("models")
+    tenants = alone["llmp:stack"].pop("tenants")
+    substrate = run(source, config=alone)
+    assert not substrate.all(APPLICATION)
+    second: dict[str, Any] = {
+        "kind": "existing",
+        "existing": {"contract_from": f"organization/llmp/{source}"},
+        "platform": {**alone["llmp:stack"]["platform"], "enabled": True},
+        "models": models,
+        "tenants": tenants,
+    }
+    referring = run(
+        "platform",
+        config={"llmp:stack": second},
+        other_stacks={f"organization/llmp/{source}": substrate.exports},
+    )
+
+    def emitted(recorder: Recorder) -> dict[str, dict[str, Any]]:
+        return {one.name: manifest_of(one) for one in recorder.all(APPLICATION)}
+
+    assert emitted(referring) == emitted(whole)
+    assert not referring.all("kubernetes:helm.sh/v3:Release"), "Argo CD is the other stack's"
+
+
+def test_hetzner_without_a_token_says_where_to_put_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HCLOUD_TOKEN")
+    with pytest.raises(Exception, match="hcloud:token: is not set") as caught:
+        run("hetzner")
+    assert "pulumi config set --secret hcloud:token" in str(caught.value)
+
+
+def test_a_bad_config_stops_the_program_with_all_its_problems() -> None:
+    config = config_of("gke")
+    config["llmp:stack"]["platform"]["profile"] = "fulll"
+    config["llmp:stack"]["gke"]["regoin"] = "x"
+    with pytest.raises(Exception, match="2 problems") as caught:
+        run("gke", config=config)
+    assert "platform.profile" in str(caught.value)
+    assert "gke.regoin" in str(caught.value)
