@@ -1,0 +1,1 @@
+"""Runs the program with the real Pulumi engine against strict providers that need no cloud."""

@@ -1,0 +1,193 @@
+"""Checks the inputs of a resource against its SDK type and its row in the rules table."""
+
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.provider.constraints import complaint_about
+from sandbox.provider.rules import TypeRules
+from sandbox.provider.sdk_types import (
+    Choice,
+    ListOf,
+    MapOf,
+    ObjectOf,
+    OneOf,
+    Property,
+    Scalar,
+    SdkTypes,
+    TypeReference,
+)
+from sandbox.provider.values import (
+    UNKNOWN,
+    Path,
+    Properties,
+    Secret,
+    Value,
+    as_dict,
+    as_list,
+    has_unknown,
+    lookup,
+    path_text,
+    reveal,
+    select,
+)
+from sandbox.provider.wire import is_asset
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One thing that is wrong: the property path, and what is wrong there."""
+
+    path: str
+    reason: str
+
+
+_PYTHON_KINDS: dict[str, str] = {
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "asset": "an asset or archive",
+}
+
+
+def check_types(
+    sdk: SdkTypes, properties: dict[str, Property], value: Value, path: Path = ()
+) -> list[Failure]:
+    """Report unknown keys, missing required keys and ill-typed values, at any depth.
+
+    A null counts as not given. Unknown values pass: they are checked when they are known.
+    """
+    fields = as_dict(reveal(value))
+    if fields is None:
+        return [Failure(path_text(path), f"expected an object, got {_shown(value)}")]
+    failures: list[Failure] = []
+    for key, item in fields.items():
+        declared = properties.get(key)
+        if declared is None:
+            failures.append(Failure(path_text((*path, key)), _unknown_key(key, properties)))
+        elif reveal(item) is not None:
+            failures.extend(_check_value(sdk, declared.type, item, (*path, key)))
+    for key, declared in properties.items():
+        if declared.required and reveal(fields.get(key)) is None:
+            failures.append(Failure(path_text((*path, key)), "is required and was not given"))
+    return failures
+
+
+def _unknown_key(key: str, properties: dict[str, Property]) -> str:
+    close = difflib.get_close_matches(key, properties, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"the key {key!r} is not known here{hint}"
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, Secret):
+        return "a secret of another type"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _check_value(sdk: SdkTypes, kind: TypeReference, value: Value, path: Path) -> list[Failure]:
+    inner = reveal(value)
+    if inner is UNKNOWN:
+        return []
+    if isinstance(kind, ObjectOf):
+        return check_types(sdk, sdk.object(kind), value, path)
+    if isinstance(kind, ListOf):
+        items = as_list(inner)
+        if items is None:
+            return [Failure(path_text(path), f"expected a list, got {_shown(value)}")]
+        return [
+            failure
+            for index, item in enumerate(items)
+            for failure in _check_value(sdk, kind.item, item, (*path, index))
+        ]
+    if isinstance(kind, MapOf):
+        fields = as_dict(inner)
+        if fields is None:
+            return [Failure(path_text(path), f"expected a map, got {_shown(value)}")]
+        return [
+            failure
+            for key, item in fields.items()
+            if reveal(item) is not None
+            for failure in _check_value(sdk, kind.value, item, (*path, key))
+        ]
+    if isinstance(kind, OneOf):
+        attempts = [_check_value(sdk, option, value, path) for option in kind.options]
+        return [] if any(not attempt for attempt in attempts) else attempts[0]
+    if isinstance(kind, Choice):
+        if inner in kind.values:
+            return []
+        allowed = ", ".join(kind.values)
+        return [Failure(path_text(path), f"{_shown(value)} is not one of {allowed}")]
+    if _is_kind(kind, inner):
+        return []
+    return [
+        Failure(path_text(path), f"expected {_PYTHON_KINDS[kind.kind]}, got {_shown(value)}")
+    ]
+
+
+def _is_kind(kind: Scalar, value: Any) -> bool:
+    match kind.kind:
+        case "any":
+            return True
+        case "string":
+            return isinstance(value, str)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case _:
+            return is_asset(value)
+
+
+def check_rules(rules: TypeRules, inputs: Properties) -> list[Failure]:
+    """Report what a row of the rules table refuses. Unknown values pass."""
+    failures: list[Failure] = []
+    for path in rules.required:
+        failures.extend(_missing(path, inputs))
+    for pattern, constraints in rules.checks.items():
+        for path, value in select(inputs, pattern):
+            if has_unknown(value):
+                continue
+            for name, argument in constraints.items():
+                complaint = complaint_about(value, name, argument)
+                if complaint:
+                    failures.append(Failure(path_text(path), complaint))
+    for group in rules.conflicts:
+        given = _given(inputs, group)
+        if len(given) > 1:
+            failures.append(
+                Failure(given[0], f"can't be given together with {', '.join(given[1:])}")
+            )
+    for group in rules.exactly_one:
+        given = _given(inputs, group)
+        if len(given) != 1:
+            found = f"given are {', '.join(given)}" if given else "none is given"
+            failures.append(Failure(group[0], f"exactly one of {', '.join(group)}: {found}"))
+    for path, needs in rules.together.items():
+        if lookup(inputs, path) is not None:
+            for need in needs:
+                if lookup(inputs, need) is None:
+                    failures.append(Failure(path, f"needs {need} beside it"))
+    return failures
+
+
+def _missing(path: str, inputs: Properties) -> list[Failure]:
+    parent, dot, last = path.rpartition(".")
+    if not dot:
+        if reveal(inputs.get(path)) is None:
+            return [Failure(path, "is required and was not given")]
+        return []
+    failures: list[Failure] = []
+    for where, value in select(inputs, parent):
+        fields = as_dict(reveal(value))
+        if fields is not None and reveal(fields.get(last)) is None:
+            failures.append(Failure(path_text((*where, last)), "is required and was not given"))
+    return failures
+
+
+def _given(inputs: Properties, group: tuple[str, ...]) -> list[str]:
+    return [path for path in group if lookup(inputs, path) is not None]

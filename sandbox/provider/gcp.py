@@ -1,0 +1,364 @@
+"""Google Cloud: what its API refuses and answers beyond the rules table."""
+
+import ipaddress
+import re
+from typing import Any, cast
+
+from sandbox.provider.check import Failure
+from sandbox.provider.cloud import CloudPackage
+from sandbox.provider.package import ProviderError
+from sandbox.provider.store import Record
+from sandbox.provider.values import (
+    Properties,
+    as_dict,
+    as_list,
+    has_unknown,
+    lookup,
+    merged,
+    plain,
+    reveal,
+)
+
+CLUSTER = "gcp:container/cluster:Cluster"
+NODE_POOL = "gcp:container/nodePool:NodePool"
+SERVICE = "gcp:projects/service:Service"
+SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
+ACCOUNT = "gcp:serviceaccount/account:Account"
+
+_ATTRIBUTION = {"goog-pulumi-provisioned": "true"}
+_PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_MACHINE = re.compile(r"(?P<series>[a-z]+\d+[a-z]*-[a-z]+)-(?P<size>\d+)")
+_WORKLOAD_POOL = re.compile(
+    r"serviceAccount:(?P<account>[^\[]+\.svc\.id\.goog)\["
+    r"|principal(Set)?://iam\.googleapis\.com/projects/\d+/locations/global/"
+    r"workloadIdentityPools/(?P<principal>[^/]+\.svc\.id\.goog)/"
+)
+_ACCOUNT_EMAIL = re.compile(r"serviceAccount:(?P<email>[^@\[]+@(?P<project>[^.@]+)\.iam\..+)")
+_LOCATION = re.compile(r"[a-z]+-[a-z]+\d+(-[a-z])?")
+_DRAINED_APIS = "gcp-apis"
+
+
+class GcpPackage(CloudPackage):
+    """The gcp provider."""
+
+    def __init__(self) -> None:
+        """Load the rules table."""
+        super().__init__("gcp")
+
+    # --- configuration --------------------------------------------------------------------------
+
+    def check_config(self, config: Properties) -> list[Failure]:
+        """Check the project's form and that a zone or region is where it belongs."""
+        failures: list[Failure] = []
+        project = reveal(config.get("project"))
+        if isinstance(project, str) and project and not _PROJECT.fullmatch(project):
+            failures.append(
+                Failure(
+                    "project",
+                    f"{project!r} is not a project id: 6 to 30 lower case letters, digits and "
+                    "hyphens, a letter first, no hyphen last",
+                )
+            )
+        region, zone = reveal(config.get("region")), reveal(config.get("zone"))
+        if isinstance(region, str) and region.count("-") != 1:
+            failures.append(Failure("region", f"{region!r} is not a region such as us-central1"))
+        if isinstance(zone, str) and zone.count("-") != 2:
+            failures.append(Failure("zone", f"{zone!r} is not a zone such as us-central1-a"))
+        return failures
+
+    # --- Check ----------------------------------------------------------------------------------
+
+    def check_more(self, token: str, inputs: Properties) -> list[Failure]:
+        """Report bounds that are the wrong way round and places that can't be."""
+        failures: list[Failure] = []
+        if token == NODE_POOL:
+            for low, high in (
+                ("minNodeCount", "maxNodeCount"),
+                ("totalMinNodeCount", "totalMaxNodeCount"),
+            ):
+                least = lookup(inputs, f"autoscaling.{low}")
+                most = lookup(inputs, f"autoscaling.{high}")
+                if isinstance(least, int) and isinstance(most, int) and least > most:
+                    failures.append(
+                        Failure(f"autoscaling.{low}", f"{least} is more than {high}, {most}")
+                    )
+        if token in (CLUSTER, NODE_POOL):
+            location = reveal(inputs.get("location"))
+            if isinstance(location, str) and not _LOCATION.fullmatch(location):
+                failures.append(Failure("location", f"{location!r} is neither region nor zone"))
+        return failures
+
+    # --- what the cloud refuses -----------------------------------------------------------------
+
+    def refuse(self, token: str, identifier: str, state: Properties) -> None:
+        """Refuse what the API refuses when a resource is made or changed."""
+        self._check_api(token, state)
+        if token == SUBNETWORK:
+            self._check_ranges(identifier, state)
+        elif token == CLUSTER:
+            self._check_cluster(identifier, state)
+            self._check_machine(state)
+        elif token == NODE_POOL:
+            self._check_machine(state)
+            self._check_pool(state)
+        if "member" in state and "role" in state:
+            self._check_member(state)
+
+    def _check_api(self, token: str, state: Properties) -> None:
+        api = self.row(token).api
+        project = plain(state.get("project"))
+        if not api or api in self.rules.tables["default_apis"]:
+            return
+        if project is None:
+            return
+        if api not in self._enabled(str(project)):
+            raise ProviderError(
+                f"the API {api} is not enabled in the project {project}: make the resource "
+                "depend on the gcp.projects.Service that enables it"
+            )
+
+    def _enabled(self, project: str) -> set[str]:
+        kept = cast(list[str], self.store.counters().get(_DRAINED_APIS, []))
+        enabled = {
+            name.partition("/")[2] for name in kept if name.partition("/")[0] == project
+        }
+        for record in self.store.all(SERVICE):
+            if record.outputs.get("project") == project:
+                enabled.add(str(record.outputs["service"]))
+        dependents = cast(dict[str, list[str]], self.rules.tables["dependent_apis"])
+        for name in tuple(enabled):
+            enabled.update(dependents.get(name, ()))
+        return enabled
+
+    def _check_ranges(self, identifier: str, state: Properties) -> None:
+        network = self.resolve(self.row(SUBNETWORK).references["network"], state["network"])
+        taken: list[tuple[str, ipaddress.IPv4Network]] = []
+        for record in self.store.all(SUBNETWORK):
+            other = self.resolve(
+                self.row(SUBNETWORK).references["network"], record.outputs["network"]
+            )
+            if record.id != identifier and other is not None and network is not None:
+                if other.id == network.id:
+                    taken.extend((record.name, block) for block in _ranges(record.outputs))
+        own: list[ipaddress.IPv4Network] = []
+        for block in _ranges(state):
+            for name, other in [*taken, *(("the same subnetwork", block) for block in own)]:
+                if block.overlaps(other):
+                    raise ProviderError(f"the range {block} overlaps {other} of {name}")
+            own.append(block)
+
+    def _check_cluster(self, identifier: str, state: Properties) -> None:
+        del identifier
+        pools = as_list(reveal(state.get("nodePools"))) or []
+        count = reveal(state.get("initialNodeCount"))
+        if state.get("enableAutopilot") is not True and not pools and not count:
+            raise ProviderError(
+                "initialNodeCount must be greater than zero for a cluster without nodePools"
+            )
+        network, subnetwork = state.get("network"), state.get("subnetwork")
+        rules = self.row(CLUSTER).references
+        if network is not None and subnetwork:
+            inside = self.resolve(rules["subnetwork"], subnetwork)
+            outside = self.resolve(rules["network"], network)
+            if inside is not None and outside is not None:
+                home = self.resolve(rules["network"], inside.outputs["network"])
+                if home is None or home.id != outside.id:
+                    raise ProviderError(f"{inside.id} is not a subnetwork of {outside.id}")
+                self._check_range_names(state, inside)
+        pool = lookup(state, "workloadIdentityConfig.workloadPool")
+        if isinstance(pool, str) and pool != f"{plain(state.get('project'))}.svc.id.goog":
+            raise ProviderError(
+                f"the workload pool {pool} is not that of the project "
+                f"({plain(state.get('project'))}.svc.id.goog)"
+            )
+
+    def _check_range_names(self, state: Properties, subnetwork: Record) -> None:
+        ranges = cast(list[Properties], subnetwork.outputs.get("secondaryIpRanges") or [])
+        names = {item.get("rangeName") for item in ranges}
+        for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName"):
+            name = lookup(state, f"ipAllocationPolicy.{key}")
+            if isinstance(name, str) and name and name not in names:
+                raise ProviderError(
+                    f"ipAllocationPolicy.{key}: {subnetwork.id} has no secondary range {name!r}"
+                )
+
+    def _check_pool(self, state: Properties) -> None:
+        cluster = self.resolve(self.row(NODE_POOL).references["cluster"], state["cluster"])
+        if cluster is None:
+            return
+        if lookup(cluster.outputs, "enableAutopilot") is True:
+            raise ProviderError(f"{cluster.id} is an Autopilot cluster and has no node pools")
+        location = plain(state.get("location"))
+        if location is not None and location != cluster.outputs.get("location"):
+            raise ProviderError(
+                f"the cluster {cluster.outputs.get('name')} is in "
+                f"{cluster.outputs.get('location')}, not in {location}"
+            )
+        region = re.sub(r"-[a-z]$", "", str(cluster.outputs.get("location")))
+        for zone in as_list(reveal(state.get("nodeLocations"))) or []:
+            if not str(plain(zone)).startswith(f"{region}-"):
+                raise ProviderError(f"nodeLocations: {plain(zone)} is not a zone of {region}")
+
+    def _check_machine(self, state: Properties) -> None:
+        machine = lookup(state, "nodeConfig.machineType")
+        if not isinstance(machine, str) or machine in self.rules.tables["machine_names"]:
+            size = 0
+            if not isinstance(machine, str):
+                machine = "e2-medium"
+        else:
+            match = _MACHINE.fullmatch(machine)
+            series = match["series"] if match else ""
+            machines = cast(dict[str, dict[str, list[int]]], self.rules.tables["machines"])
+            family = machine.partition("-")[0]
+            known = {name.partition("-")[0] for name in machines}
+            size = int(match["size"]) if match else 0
+            if family in known and size not in machines.get(series, {}).get("sizes", []):
+                raise ProviderError(f"nodeConfig.machineType: there is no {machine}")
+        self._check_accelerators(state, machine, size)
+
+    def _check_accelerators(self, state: Properties, machine: str, size: int) -> None:
+        table = cast(dict[str, dict[str, Any]], self.rules.tables["accelerators"])
+        family = machine.partition("-")[0]
+        for item in as_list(lookup(state, "nodeConfig.guestAccelerators")) or []:
+            accelerator = cast(Properties, plain(item))
+            kind, count = accelerator.get("type"), accelerator.get("count")
+            if has_unknown([kind, count]) or count == 0 or family not in table:
+                continue
+            allowed = table[family].get(str(kind))
+            if allowed is None:
+                fitting = ", ".join(table[family]) or "no accelerators"
+                raise ProviderError(f"{kind} can't be attached to {machine}; it takes {fitting}")
+            counts = [allowed.get(size)] if isinstance(allowed, dict) else allowed
+            if count not in cast(list[Any], counts):
+                wanted = " or ".join(str(number) for number in cast(list[Any], counts))
+                raise ProviderError(f"{machine} takes {wanted} of {kind}, not {count}")
+
+    def _check_member(self, state: Properties) -> None:
+        member = str(plain(state["member"]))
+        match = _WORKLOAD_POOL.match(member)
+        if match:
+            pool = match["account"] or match["principal"]
+            pools = {
+                lookup(record.outputs, "workloadIdentityConfig.workloadPool")
+                for record in self.store.all(CLUSTER)
+            }
+            if pool not in pools:
+                raise ProviderError(
+                    f"the identity pool {pool} does not exist: it comes with the first cluster "
+                    "that has workloadIdentityConfig, so depend on that cluster"
+                )
+        match = _ACCOUNT_EMAIL.fullmatch(member)
+        project = plain(state.get("project")) or plain(self.config.get("project"))
+        if match and match["project"] == project:
+            rule = self.row("gcp:serviceaccount/iAMMember:IAMMember").references
+            if self.resolve(rule["serviceAccountId"], match["email"]) is None:
+                raise ProviderError(f"the service account {match['email']} does not exist")
+
+    # --- deletion -------------------------------------------------------------------------------
+
+    def refuse_delete(self, record: Record) -> None:
+        """Refuse to switch off an API that something still uses."""
+        if record.token == SERVICE and lookup(record.outputs, "disableOnDestroy") is True:
+            service = str(record.outputs["service"])
+            for other in self.store.everything():
+                rules = self.rules.types.get(other.token)
+                if rules is not None and rules.api == service:
+                    raise ProviderError(f"{service} is in use by {other.name} ({other.id})")
+
+    def deleted(self, record: Record) -> None:
+        """Remember an API that stays enabled; drop the objects of a cluster that is gone."""
+        if record.token == SERVICE and lookup(record.outputs, "disableOnDestroy") is not True:
+            counters = self.store.counters()
+            kept = set(cast(list[str], counters.get(_DRAINED_APIS, [])))
+            kept.add(record.id)
+            counters[_DRAINED_APIS] = sorted(kept)
+            self.store.save_counters(counters)
+
+    # --- computed values ------------------------------------------------------------------------
+
+    def complete(self, token: str, identifier: str, state: Properties) -> None:
+        """Add label outputs, and what the API fills into nested blocks."""
+        declared = self.sdk.resource(token)
+        outputs = declared.outputs if declared is not None else ()
+        if "effectiveLabels" in outputs:
+            own = as_dict(reveal(state.get("labels" if token != CLUSTER else "resourceLabels")))
+            defaults = as_dict(reveal(self.config.get("defaultLabels")))
+            labels = merged(defaults or {}, own or {})
+            state["pulumiLabels"] = labels
+            state["effectiveLabels"] = merged(_ATTRIBUTION, labels)
+        if "effectiveAnnotations" in outputs:
+            state["effectiveAnnotations"] = dict(as_dict(reveal(state.get("annotations"))) or {})
+        if token == CLUSTER:
+            self._complete_cluster(identifier, state)
+
+    def _complete_cluster(self, identifier: str, state: Properties) -> None:
+        location = str(plain(state["location"]))
+        if not as_list(reveal(state.get("nodeLocations"))) and location.count("-") == 1:
+            state["nodeLocations"] = [f"{location}-{letter}" for letter in "abc"]
+        private = as_dict(reveal(state.get("privateClusterConfig")))
+        if private is not None:
+            state["privateClusterConfig"] = merged(
+                {"publicEndpoint": state["endpoint"], "privateEndpoint": "10.127.0.2"}, private
+            )
+        authentication = as_dict(reveal(state.get("masterAuth"))) or {}
+        if not authentication.get("clusterCaCertificate"):
+            from sandbox.provider.templates import Scope, fill
+
+            scope = Scope(state, identifier, self._allocate)
+            state["masterAuth"] = merged(
+                authentication, {"clusterCaCertificate": fill("{certificate:}", scope)}
+            )
+        endpoints = as_dict(reveal(state.get("controlPlaneEndpointsConfig")))
+        if endpoints is not None and as_dict(reveal(endpoints.get("dnsEndpointConfig"))) is not None:
+            name = f"gke-{plain(state['name'])}.{location}.gke.goog"
+            state["controlPlaneEndpointsConfig"] = merged(
+                endpoints,
+                {
+                    "dnsEndpointConfig": merged(
+                        cast(Properties, reveal(endpoints["dnsEndpointConfig"])),
+                        {"endpoint": name},
+                    )
+                },
+            )
+
+    # --- functions ------------------------------------------------------------------------------
+
+    def invoke(self, token: str, arguments: Properties) -> Properties:
+        """Answer the questions about client and project that programs commonly ask."""
+        project = plain(arguments.get("projectId")) or plain(self.config.get("project"))
+        match token:
+            case "gcp:organizations/getClientConfig:getClientConfig":
+                return {
+                    "id": "client",
+                    "project": project,
+                    "region": plain(self.config.get("region")),
+                    "zone": plain(self.config.get("zone")),
+                    "accessToken": "sandbox",
+                    "defaultLabels": {},
+                }
+            case "gcp:organizations/getProject:getProject":
+                number = str(100_000_000_000 + sum(ord(letter) for letter in str(project)) * 7_919)
+                return {
+                    "id": f"projects/{project}",
+                    "projectId": project,
+                    "name": project,
+                    "number": number,
+                    "labels": {},
+                }
+            case "gcp:compute/getZones:getZones":
+                region = plain(arguments.get("region")) or plain(self.config.get("region"))
+                return {
+                    "id": f"projects/{project}/regions/{region}",
+                    "project": project,
+                    "region": region,
+                    "names": [f"{region}-{letter}" for letter in "abc"],
+                }
+            case _:
+                return super().invoke(token, arguments)
+
+
+def _ranges(state: Properties) -> list[ipaddress.IPv4Network]:
+    texts = [plain(state.get("ipCidrRange"))]
+    for item in as_list(reveal(state.get("secondaryIpRanges"))) or []:
+        texts.append(lookup(item, "ipCidrRange"))
+    return [ipaddress.IPv4Network(text) for text in texts if isinstance(text, str)]
