@@ -1,0 +1,268 @@
+"""What a server is told on its first boot. Each test is a trap that a cluster would fall into."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from components.substrate.hetzner_k3s import (
+    USER_DATA_LIMIT,
+    CertificateAuthority,
+    ClusterAuthorities,
+    JoinTokens,
+    UserDataTooLargeError,
+    agent_config,
+    agent_user_data,
+    control_plane_user_data,
+    join_token,
+    server_config,
+)
+from components.versions import K3S
+from tests.substrate.hetzner_samples import topology
+
+TOKENS = JoinTokens(server="server-password", agent="agent-password")
+SERVER_CA = "-----BEGIN CERTIFICATE-----\nserver\n-----END CERTIFICATE-----\n"
+SCRIPTS = ("/usr/local/sbin/llmp-install-k3s", "/usr/local/sbin/llmp-guard-metadata")
+
+
+def _authority(name: str) -> CertificateAuthority:
+    return CertificateAuthority(certificate=f"{name} certificate\n", private_key=f"{name} key\n")
+
+
+AUTHORITIES = ClusterAuthorities(
+    server=CertificateAuthority(certificate=SERVER_CA, private_key="server key\n"),
+    client=_authority("client"),
+    request_header=_authority("request-header"),
+    etcd_server=_authority("etcd-server"),
+    etcd_peer=_authority("etcd-peer"),
+    service_account_key="service account key\n",
+)
+
+
+def _server(index: int = 0, changes: dict[str, object] | None = None) -> str:
+    shape = topology({"control_plane": {"count": 3}} if changes is None else changes)
+    settings = server_config(
+        shape, index=index, public_address="192.0.2.1", tokens=TOKENS, server_ca=SERVER_CA
+    )
+    return control_plane_user_data(
+        settings,
+        node_cidr=shape.node_cidr,
+        version=K3S,
+        authorities=AUTHORITIES if index == 0 else None,
+    )
+
+
+def _worker(pool: dict[str, object] | None = None) -> str:
+    shape = topology({"worker_pools": [pool or {"name": "platform", "count": 1}]})
+    settings = agent_config(
+        shape,
+        shape.worker_pools[0],
+        node_name="llmp-platform-0",
+        tokens=TOKENS,
+        server_ca=SERVER_CA,
+    )
+    return agent_user_data(settings, node_cidr=shape.node_cidr, version=K3S)
+
+
+def _document(user_data: str) -> dict[str, Any]:
+    assert user_data.startswith("#cloud-config\n")
+    return cast("dict[str, Any]", yaml.safe_load(user_data))
+
+
+def _files(user_data: str) -> dict[str, dict[str, str]]:
+    return {file["path"]: file for file in _document(user_data)["write_files"]}
+
+
+def _k3s(user_data: str) -> dict[str, Any]:
+    content = _files(user_data)["/etc/rancher/k3s/config.yaml"]["content"]
+    return cast("dict[str, Any]", yaml.safe_load(content))
+
+
+def test_what_others_do_is_switched_off_in_k3s() -> None:
+    settings = _k3s(_server())
+    assert settings["flannel-backend"] == "none"
+    assert settings["disable-kube-proxy"] is True
+    assert settings["disable-network-policy"] is True
+    assert settings["disable-cloud-controller"] is True
+    assert {"traefik", "servicelb"} <= set(settings["disable"])
+
+
+def test_k3s_makes_no_second_default_storage_class() -> None:
+    assert "local-storage" in _k3s(_server())["disable"]
+
+
+def test_every_node_waits_for_the_cloud_controller() -> None:
+    for user_data in (_server(0), _server(1), _worker()):
+        assert "cloud-provider=external" in _k3s(user_data)["kubelet-arg"]
+
+
+def test_secrets_are_encrypted_at_rest() -> None:
+    assert _k3s(_server())["secrets-encryption"] is True
+
+
+def test_the_first_server_starts_etcd_and_the_others_join_it() -> None:
+    assert _k3s(_server(0))["cluster-init"] is True
+    assert "server" not in _k3s(_server(0))
+    for index in (1, 2):
+        assert "cluster-init" not in _k3s(_server(index))
+        assert _k3s(_server(index))["server"] == "https://10.0.127.254:6443"
+
+
+def test_what_the_first_server_is_told_does_not_depend_on_how_many_there_are() -> None:
+    assert _server(0, {"control_plane": {"count": 1}}) == _server(
+        0, {"control_plane": {"count": 3}}
+    )
+
+
+def test_the_api_certificate_names_the_addresses_that_are_used() -> None:
+    assert _k3s(_server())["tls-san"] == ["192.0.2.1", "10.0.127.254"]
+
+
+def test_the_authorities_lie_in_place_before_k3s_first_starts() -> None:
+    files = _files(_server())
+    folder = "/var/lib/rancher/k3s/server/tls"
+    expected = {f"{folder}/service.key": "service account key\n"}
+    for name, path in (
+        ("client", "client-ca"),
+        ("request-header", "request-header-ca"),
+        ("etcd-server", "etcd/server-ca"),
+        ("etcd-peer", "etcd/peer-ca"),
+    ):
+        expected[f"{folder}/{path}.crt"] = f"{name} certificate\n"
+        expected[f"{folder}/{path}.key"] = f"{name} key\n"
+    expected |= {f"{folder}/server-ca.crt": SERVER_CA, f"{folder}/server-ca.key": "server key\n"}
+    found = {path: file for path, file in files.items() if path.startswith(folder)}
+    assert {path: file["content"] for path, file in found.items()} == expected
+    assert {file["permissions"] for file in found.values()} == {"0600"}
+
+
+def test_only_the_first_server_is_given_the_authorities() -> None:
+    for user_data in (_server(1), _server(2), _worker()):
+        assert "server/tls" not in user_data
+        assert "service account key" not in user_data
+
+
+def test_a_worker_never_learns_the_token_that_decrypts_the_authorities() -> None:
+    assert TOKENS.server not in _worker()
+    assert TOKENS.agent in _worker()
+
+
+def test_a_node_joins_only_the_cluster_whose_authority_it_was_told() -> None:
+    digest = hashlib.sha256(SERVER_CA.encode()).hexdigest()
+    assert _k3s(_worker())["token"] == f"K10{digest}::node:agent-password"
+    assert _k3s(_server(1))["token"] == f"K10{digest}::server:server-password"
+    assert join_token("p", role="node", server_ca=SERVER_CA + "\n") != join_token(
+        "p", role="node", server_ca=SERVER_CA
+    )
+
+
+def test_files_with_secrets_are_for_root_alone() -> None:
+    assert _files(_server())["/etc/rancher/k3s/config.yaml"]["permissions"] == "0600"
+    assert _k3s(_server())["write-kubeconfig-mode"] == "0600"
+
+
+def test_the_node_uses_its_private_address_and_waits_until_it_has_one() -> None:
+    script = _files(_server())["/usr/local/sbin/llmp-install-k3s"]["content"]
+    assert "address show to 10.0.0.0/17" in script
+    assert "/etc/rancher/k3s/config.yaml.d/10-node-ip.yaml" in script
+    assert script.index("10-node-ip.yaml") < script.index("systemctl start")
+
+
+def test_the_binary_is_the_pinned_release_and_runs_only_if_its_checksum_matches() -> None:
+    script = _files(_worker())["/usr/local/sbin/llmp-install-k3s"]["content"]
+    assert f"/releases/download/{K3S.replace('+', '%2B')}/" in script
+    assert "sha256sum --check --strict" in script
+    assert script.index("sha256sum --check") < script.index("/usr/local/bin/k3s")
+    assert "--proto '=https'" in script
+
+
+def test_a_version_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a release of k3s"):
+        agent_user_data({}, node_cidr="10.0.0.0/17", version="latest")
+
+
+def test_pods_are_kept_from_the_metadata_service_or_k3s_does_not_run() -> None:
+    for user_data, service in ((_server(), "k3s"), (_worker(), "k3s-agent")):
+        files = _files(user_data)
+        guard = files["/usr/local/sbin/llmp-guard-metadata"]["content"]
+        assert "PREROUTING --destination 169.254.169.254/32 --jump DROP" in guard
+        assert "--table raw" in guard
+        unit = files[f"/etc/systemd/system/{service}.service"]["content"]
+        assert "Requires=llmp-guard-metadata.service" in unit
+        assert "After=network-online.target llmp-guard-metadata.service" in unit
+        order = files["/etc/systemd/system/llmp-guard-metadata.service"]["content"]
+        assert f"{service}.service" in order.split("Before=")[1].splitlines()[0].split()[-2:]
+
+
+def test_nobody_signs_in_by_ssh_or_by_the_password_that_is_mailed() -> None:
+    document = _document(_server())
+    assert document["ssh_pwauth"] is False
+    script = _files(_server())["/usr/local/sbin/llmp-install-k3s"]["content"]
+    assert "passwd --lock root" in script
+    assert "systemctl disable --now ssh.socket ssh.service" in script
+
+
+def test_the_control_plane_runs_no_workloads_unless_asked() -> None:
+    tainted = _k3s(_server())["node-taint"]
+    assert tainted == ["node-role.kubernetes.io/control-plane=true:NoSchedule"]
+    asked = _k3s(_server(0, {"control_plane": {"schedulable": True}}))
+    assert asked["node-taint"] == []
+
+
+def test_a_worker_carries_the_labels_and_taints_of_its_pool() -> None:
+    settings = _k3s(
+        _worker(
+            {
+                "name": "batch",
+                "count": 1,
+                "labels": {"workload": "batch"},
+                "taints": [{"key": "dedicated", "value": "batch"}],
+            }
+        )
+    )
+    assert settings["node-label"] == ["llmp.dev/pool=batch", "workload=batch"]
+    assert settings["node-taint"] == ["dedicated=batch:NoSchedule"]
+
+
+def test_user_data_over_the_limit_is_refused_before_hetzner_does() -> None:
+    with pytest.raises(UserDataTooLargeError, match=str(USER_DATA_LIMIT)):
+        agent_user_data({"node-label": ["x" * 40_000]}, node_cidr="10.0.0.0/17", version=K3S)
+
+
+def test_no_answer_of_yaml_turns_a_text_into_something_else() -> None:
+    shape = topology({"worker_pools": [{"name": "on", "count": 1, "labels": {"a": "yes"}}]})
+    settings = agent_config(
+        shape,
+        shape.worker_pools[0],
+        node_name="1e3",
+        tokens=JoinTokens(server="s", agent="0123456789"),
+        server_ca=SERVER_CA,
+    )
+    read = _k3s(agent_user_data(settings, node_cidr=shape.node_cidr, version=K3S))
+    assert read == settings
+
+
+def _shellcheck() -> str | None:
+    return shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("path", SCRIPTS)
+def test_the_scripts_are_valid_bash(path: str) -> None:
+    for user_data in (_server(), _worker()):
+        script = _files(user_data)[path]["content"]
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+@pytest.mark.skipif(_shellcheck() is None, reason="shellcheck is not installed")
+@pytest.mark.parametrize("path", SCRIPTS)
+def test_shellcheck_finds_nothing_in_the_scripts(path: str) -> None:
+    command = [str(_shellcheck()), "--shell=bash", "-"]
+    script = _files(_server())[path]["content"]
+    done = subprocess.run(command, input=script, text=True, capture_output=True, check=False)
+    assert done.stdout == ""
