@@ -1,7 +1,7 @@
 """Checks field names and kinds of values of Kubernetes' own objects, by types of the pinned SDK.
 
-The SDK is made from the OpenAPI document of Kubernetes. It knows no field that is newer than itself,
-and nothing of custom resources.
+The SDK is made from the OpenAPI document of Kubernetes. It knows no field that is newer than
+itself, and nothing of custom resources.
 """
 
 import functools

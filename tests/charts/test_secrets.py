@@ -75,7 +75,9 @@ def test_secret_manager_gets_no_key_and_keeps_the_labels_of_whoever_made_the_sec
 
 def test_the_store_at_google_uses_the_identity_of_the_pod() -> None:
     store = only(render("secrets", SECRETS_AT_GOOGLE), "ClusterSecretStore")
-    assert store["spec"]["provider"] == {"gcpsm": {"projectID": "my-project"}}
+    assert store["spec"]["provider"] == {
+        "gcpsm": {"projectID": "my-project", "secretVersionSelectionPolicy": "LatestOrFail"}
+    }
 
 
 def test_the_store_in_the_cluster_can_do_no_more_than_read_and_write_secrets_in_one_place() -> None:

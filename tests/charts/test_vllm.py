@@ -364,7 +364,7 @@ def test_what_is_absent_is_left_out_of_the_values() -> None:
 
 
 def stage(target: Path, hub: Path) -> subprocess.CompletedProcess[str]:
-    """Run the staging script with a hub library that writes one file and says that it was called."""
+    """Run the staging script with a hub library that writes a file and says that it was called."""
     (hub / "huggingface_hub.py").write_text(
         "import pathlib\n"
         "def snapshot_download(repository, *, revision, local_dir, ignore_patterns):\n"
