@@ -86,6 +86,10 @@ class Sandbox:
         """Return the folder where the providers keep what they made for a stack."""
         return self.folder(stack) / "clouds"
 
+    def kubeconfig(self, stack: str) -> Path:
+        """Return the kubeconfig of a stack: the clusters that were there before the stack."""
+        return self.folder(stack) / "kubeconfig"
+
     def engine_log(self, stack: str) -> Path:
         """Return the file that holds all that the engine said in the last run."""
         return self.folder(stack) / "engine.log"
@@ -117,6 +121,7 @@ class Sandbox:
         # The salt belongs to the state: a new one for every run would encrypt it anew each time.
         salt = {"encryptionsalt": kept["encryptionsalt"]} if "encryptionsalt" in kept else {}
         _write_yaml(stack_file, {**salt, "config": dict(config)})
+        _write_yaml(self.kubeconfig(stack), _kubeconfig(_context_in(config)))
         return project
 
     def environment(self, stack: str) -> dict[str, str]:
@@ -135,8 +140,8 @@ class Sandbox:
             **passed,
             **_DUMMY_CREDENTIALS,
             "PATH": os.pathsep.join(path),
-            # Files that do not exist: client libraries look there instead of in the home folder.
-            "KUBECONFIG": str(self.folder(stack) / "no-kubeconfig"),
+            # Client libraries look there instead of in the home folder.
+            "KUBECONFIG": str(self.kubeconfig(stack)),
             "CLOUDSDK_CONFIG": str(self.folder(stack) / "no-gcloud"),
             "LLMP_PYTHON": sys.executable,
             "LLMP_SANDBOX_HOME": str(self.clouds(stack)),
@@ -195,6 +200,29 @@ class Sandbox:
 
     def _project_settings(self) -> dict[str, Any]:
         return _read_mapping(self.repository / "Pulumi.yaml")
+
+
+def _context_in(config: Mapping[str, Any]) -> str | None:
+    """Return the kubeconfig context that a stack on an existing cluster names."""
+    stack = config.get("llmp:stack")
+    existing = cast("dict[str, Any]", stack).get("existing") if isinstance(stack, dict) else None
+    context = (
+        cast("dict[str, Any]", existing).get("context") if isinstance(existing, dict) else None
+    )
+    return context if isinstance(context, str) else None
+
+
+def _kubeconfig(context: str | None) -> dict[str, Any]:
+    """Return a kubeconfig whose one context leads to an API server that nobody runs."""
+    names = [] if context is None else [context]
+    server = {"server": "https://127.0.0.1:6443"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": server} for name in names],
+        "users": [{"name": name, "user": {}} for name in names],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}} for name in names],
+    }
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from sandbox.project import REPOSITORY
 from sandbox.records import Resource, Run
 from sandbox.stack_file import StackFile
 
-_PAGE_WIDTH: Final = 120
+_PAGE_WIDTH: Final = 140
 """Columns of the page where there is no terminal to ask."""
 
 _FOLD_FROM: Final = 4
@@ -220,30 +220,36 @@ def _grow(tree: Tree, component: Resource, children: Mapping[str, list[Resource]
         elif shape not in done:
             done.add(shape)
             alike = [one for one in inner if _shape(one, children) == shape]
-            names = _listed(one.name for one in alike)
+            marks = [_mark_of(one, children) for one in alike]
+            common = marks[0] if len(set(marks)) == 1 else ""
+            names = ", ".join(
+                ("" if common else mark) + escape(one.name)
+                for mark, one in zip(marks, alike, strict=True)
+            )
             branch.add(
-                f"{_marks(alike)}{len(alike)} x [bold]{escape(child.kind)}[/] "
+                f"{common}{len(alike)} x [bold]{escape(child.kind)}[/] "
                 f"[dim]({_leaves(child, children)} each)[/] {names}"
             )
 
 
 def _shape(component: Resource, children: Mapping[str, list[Resource]]) -> str:
-    """Return what decides whether components look alike: their kind, content and operation."""
+    """Return what decides whether components look alike: their kind and content."""
     below = children.get(component.urn, [])
     nested = sorted(_shape(child, children) for child in below if not child.custom)
-    leaves = sorted(f"{child.kind}:{child.operation}" for child in below if child.custom)
+    leaves = sorted(child.kind for child in below if child.custom)
     return f"{component.kind}({';'.join(leaves)})[{';'.join(nested)}]"
 
 
 def _component_line(component: Resource, children: Mapping[str, list[Resource]]) -> str:
     leaves = _leaves(component, children)
     content = f"  [dim]{leaves}[/]" if leaves else ""
-    below = [child for child in children.get(component.urn, []) if child.custom]
-    return f"{_marks(below)}[bold]{escape(component.kind)}[/] {escape(component.name)}{content}"
+    mark = _mark_of(component, children)
+    return f"{mark}[bold]{escape(component.kind)}[/] {escape(component.name)}{content}"
 
 
-def _marks(resources: Iterable[Resource]) -> str:
-    operations = {one.operation for one in resources}
+def _mark_of(component: Resource, children: Mapping[str, list[Resource]]) -> str:
+    """Return the marks of what is done to the resources of a component itself."""
+    operations = {one.operation for one in children.get(component.urn, []) if one.custom}
     marks = [_MARKS[one] for one in _MARKS if one in operations]
     return "".join(f"[{colour}]{mark}[/] " for mark, colour in marks)
 
@@ -290,9 +296,20 @@ def _applications_table(applications: Sequence[EmittedApplication]) -> Table:
             escape(_short_version(one.version)),
             one.sync,
             escape(", ".join(one.requires)) or "[dim]-[/]",
-            f"[dim]{escape(one.source.removeprefix('https://'))}[/]",
+            f"[dim]{escape(_short_source(one.source))}[/]",
         )
     return table
+
+
+def _short_source(source: str) -> str:
+    """Return a source by what tells it apart: registry and chart, or git repository and path."""
+    bare = source.removeprefix("https://")
+    if "//" in bare:
+        repository, _, path = bare.partition("//")
+        return f"{repository.removesuffix('.git').rsplit('/', 1)[-1]}//{path}"
+    host, _, rest = bare.partition("/")
+    chart = rest.rsplit("/", 1)[-1]
+    return f"{host}/{chart}" if rest == chart else f"{host}/…/{chart}"
 
 
 def _short_version(version: str) -> str:
@@ -315,6 +332,8 @@ def _outputs_table(outputs: Mapping[str, Any]) -> Table:
     for name, value in sorted(outputs.items()):
         if isinstance(value, Mapping):
             for key, inner in cast("Mapping[str, object]", value).items():
+                if inner is None or inner in ({}, ""):
+                    continue
                 table.add_row(escape(f"{name}.{key}"), escape(_compact(inner)))
         else:
             table.add_row(escape(name), escape(_compact(value)))
