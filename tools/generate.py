@@ -1,8 +1,9 @@
 """Writes every generated file of the project again: `python -m tools.generate`.
 
 Owns `charts/<chart>/values.schema.json`, made from the typed values, so that Helm and Argo CD
-refuse what Python would refuse; and `tests/golden/<stack>.yaml`, what each committed stack hands to
-Argo CD, so that a review sees what a change does to the cluster. With `--check` nothing is written, and a stale file makes it fail.
+refuse what Python would refuse; `tests/golden/<stack>.yaml`, what each committed stack hands to
+Argo CD, so that a review sees what a change does to the cluster; and `docs/configuration.md`. With
+`--check` nothing is written, and a stale file makes it fail.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from components.platform.values.llm_gateway import LlmGatewayValues
 from components.platform.values.secrets import SecretsValues
 from components.platform.values.vllm import VllmValues
 from stacks.render import render
+from tools.configuration_reference import configuration_reference
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 GOLDEN_FOLDER: Final = ROOT / "tests" / "golden"
@@ -81,13 +83,17 @@ def golden_files(root: Path) -> dict[Path, str]:
 
 def generated() -> dict[Path, str]:
     """Return every generated file and what belongs in it."""
-    return golden_files(ROOT) | {
-        ROOT / "charts" / chart / "values.schema.json": json.dumps(
-            schema(values), indent=2, sort_keys=True
-        )
-        + "\n"
-        for chart, values in CHARTS.items()
-    }
+    return (
+        golden_files(ROOT)
+        | {ROOT / "docs" / "configuration.md": configuration_reference()}
+        | {
+            ROOT / "charts" / chart / "values.schema.json": json.dumps(
+                schema(values), indent=2, sort_keys=True
+            )
+            + "\n"
+            for chart, values in CHARTS.items()
+        }
+    )
 
 
 def stale(files: Mapping[Path, str]) -> list[Path]:

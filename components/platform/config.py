@@ -160,7 +160,7 @@ class HuggingFaceSource(Section):
 
     hugging_face: str = Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9._-]+$",
-        description="<organisation>/<model> on the hub",
+        description="organisation and model on the hub, with a slash between",
         examples=["Qwen/Qwen2.5-7B-Instruct-AWQ"],
     )
     revision: str = Field(

@@ -1,4 +1,4 @@
-"""Every bad config is refused with its path, what is wrong, and the fix. Each row is one mistake."""
+"""Every bad config is refused with its path, what is wrong, and the fix: a row is a mistake."""
 
 import copy
 from dataclasses import dataclass
@@ -32,10 +32,7 @@ def apply(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
         node: Any = stack
         for part in parents:
-            if isinstance(node, dict):
-                node = node.setdefault(part, {})
-            else:
-                node = node[part]
+            node = node.setdefault(part, {}) if isinstance(node, dict) else node[part]
         if value is REMOVED:
             del node[last]
         else:
