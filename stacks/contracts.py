@@ -31,7 +31,8 @@ def known_contract(stack: Stack) -> SubstrateContract | None:
             if facts is None:
                 return None
             return SubstrateContract(
-                **{name: getattr(facts, name) for name in type(facts).model_fields},
+                **{name: value for name, value in facts if name != "gpu"},
+                gpu=facts.gpu.profile(),
                 secret_store=secret_store(stack),
                 domain=stack.platform.domain,
                 dns=dns(stack),

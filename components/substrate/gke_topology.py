@@ -217,11 +217,26 @@ def gke_gpu_profile(pools: tuple[GkeGpuPool, ...]) -> GpuProfile:
     """
     if not pools:
         return GpuProfile(managed_by="none")
-    return GpuProfile(
-        managed_by="gke",
+    return gke_profile(
         products=tuple(dict.fromkeys(pool.accelerator for pool in pools)),
         max_gpus=sum(pool.max_nodes * pool.accelerators_per_node for pool in pools),
         max_gpus_per_node=max(pool.accelerators_per_node for pool in pools),
+    )
+
+
+def gke_profile(*, products: tuple[str, ...], max_gpus: int, max_gpus_per_node: int) -> GpuProfile:
+    """Return the GPU profile of a GKE cluster, whoever made it.
+
+    Args:
+        products: accelerators of its pools, as GKE calls them.
+        max_gpus: GPUs of all pools at their maximum.
+        max_gpus_per_node: GPUs of the largest node.
+    """
+    return GpuProfile(
+        managed_by="gke",
+        products=products,
+        max_gpus=max_gpus,
+        max_gpus_per_node=max_gpus_per_node,
         product_label=GPU_PRODUCT_LABEL,
         tolerations=(GPU_TAINT,),
         dcgm=DCGM_EXPORTER,

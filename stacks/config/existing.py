@@ -6,6 +6,38 @@ from pydantic import Field, model_validator
 
 from components.contract import GpuProfile, WorkloadIdentity
 from components.platform.config import Section
+from components.substrate.gke_topology import gke_profile
+from components.substrate.gpu_profile import operator_profile
+
+
+class ExistingGpu(Section):
+    """The GPUs of the cluster, and who makes them schedulable.
+
+    How pods get them follows from that: node label, toleration, runtime class, and where DCGM runs.
+    """
+
+    managed_by: Literal["gke", "gpu-operator", "none"] = Field(
+        default="none", description="who runs the driver, the device plugin and DCGM"
+    )
+    products: tuple[str, ...] = Field(
+        default=(),
+        description="values of the node label cloud.google.com/gke-accelerator on GKE, of "
+        "nvidia.com/gpu.product elsewhere",
+        examples=[["NVIDIA-GeForce-RTX-4090"]],
+    )
+    max_gpus: int = Field(default=0, ge=0, le=100_000, description="GPUs of all nodes")
+    max_gpus_per_node: int = Field(default=0, ge=0, le=16, description="GPUs of the largest node")
+
+    def profile(self) -> GpuProfile:
+        """Return the same as the contract says it."""
+        if self.managed_by == "none":
+            return GpuProfile(managed_by="none")
+        make = gke_profile if self.managed_by == "gke" else operator_profile
+        return make(
+            products=self.products,
+            max_gpus=self.max_gpus,
+            max_gpus_per_node=self.max_gpus_per_node,
+        )
 
 
 class ClusterFacts(Section):
@@ -18,7 +50,7 @@ class ClusterFacts(Section):
     storage_class: str | None = None
     snapshot_class: str | None = None
     load_balancer_annotations: dict[str, str] = Field(default_factory=dict)
-    gpu: GpuProfile = GpuProfile(managed_by="none")
+    gpu: ExistingGpu = ExistingGpu()
     registry_prefix: str | None = None
     workload_identities: dict[str, WorkloadIdentity] = Field(default_factory=dict)
 

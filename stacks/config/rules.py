@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, cast
 
 from components.contract import SubstrateContract
 from components.platform.apps import PROVIDED_FEATURES, namespaces
-from components.platform.config import Features, Profile, profile_includes
+from components.platform.config import Features, ImageSource, Profile, profile_includes
+from components.versions import K3S
 from stacks.config.problems import Problem, mapping, shown
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
 
@@ -77,6 +78,9 @@ NEEDS: Final[dict[Feature, Need]] = {
     "security": Need(profile="serving", reason="it guards the namespaces of models and tenants"),
 }
 """A feature that is not listed needs nothing."""
+
+IMAGE_VOLUMES_MINOR: Final = 35
+"""Kubernetes 1.35 mounts images as volumes by default (its feature gate ImageVolume)."""
 
 Rule = Callable[[Stack, dict[str, Any]], Iterator[Problem]]
 
@@ -309,6 +313,21 @@ def _tenant_models(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
                 )
 
 
+def _weights(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    minor = int(K3S.split(".")[1])
+    if not isinstance(stack, HetznerStack) or minor >= IMAGE_VOLUMES_MINOR:
+        return
+    for index, model in enumerate(stack.models):
+        if isinstance(model.source, ImageSource):
+            yield Problem(
+                path=f"models[{index}].source.image",
+                message=f"k3s {K3S} does not mount images: Kubernetes does from 1."
+                f"{IMAGE_VOLUMES_MINOR} on",
+                value=shown(model.source.image),
+                fix="take the weights from the hub: hugging_face and revision",
+            )
+
+
 def _scaling(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     if stack.platform.features.autoscaling:
         return
@@ -405,6 +424,7 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _secrets,
     _names,
     _tenant_models,
+    _weights,
     _scaling,
     _existing,
     _tier,

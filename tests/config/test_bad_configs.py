@@ -451,6 +451,14 @@ BAD = [
         fix="@sha256:",
     ),
     Bad(
+        mistake="weights in an image where nodes cannot mount one",
+        base="hetzner",
+        change={"models.0.source": {"image": "ghcr.io/your-org/qwen@sha256:" + "a" * 64}},
+        path="models[0].source.image",
+        says="does not mount images",
+        fix="hugging_face",
+    ),
+    Bad(
         mistake="a model name that is no DNS label",
         change={"models.0.name": "Qwen_2.5"},
         path="models[0].name",
