@@ -167,8 +167,8 @@ class GkeCluster(pulumi.ComponentResource):
                 # The provider reads these from whichever pool comes first, and either of them
                 # replaces the cluster when it changes.
                 ignore_changes=["nodeConfig", "initialNodeCount"],
-                # The preview of a destroy then fails already. Google's own protection would speak up
-                # only after everything in the cluster is gone.
+                # The preview of a destroy then fails already. Google's own protection would speak
+                # up only after everything in the cluster is gone.
                 protect=args.deletion_protection,
             ),
         )
