@@ -86,8 +86,13 @@ def by_operation(run: Run) -> dict[str, list[Resource]]:
 
 
 def lab_in(root: Path, stack: str) -> Lab:
-    """Return a committed stack in a sandbox below a folder."""
-    return Lab(stack=stack, sandbox=Sandbox(root=root), config=committed_config(stack))
+    """Return a committed stack in a sandbox below a folder.
+
+    Its charts are pinned: a commit that is made while the tests run would be a change.
+    """
+    config = committed_config(stack)
+    stack_object(config)["platform"]["gitops"]["revision"] = "v1.0.0"
+    return Lab(stack=stack, sandbox=Sandbox(root=root), config=config)
 
 
 def run_sandbox(
