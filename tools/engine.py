@@ -54,20 +54,47 @@ def find_engine(environment: Path) -> list[Path]:
     if on_path is not None:
         return on_path
     installed = installed_folder()
-    built = [tool_folder(PULUMI), tool_folder(LANGUAGE_HOST)]
+    built = built_folder()
     if (installed / "pulumi").is_file() and host_works(environment, [installed]):
         return [installed]
-    if not all(folder.is_dir() for folder in built):
+    if not built.is_dir():
         if install_officially(installed) and host_works(environment, [installed]):
             return [installed]
-        built = [ensure_tool(PULUMI), ensure_tool(LANGUAGE_HOST)]
-    if not host_works(environment, built):
+        put_together([ensure_tool(PULUMI), ensure_tool(LANGUAGE_HOST)], built)
+    if not host_works(environment, [built]):
         raise SetupError(
             "the Pulumi engine was built, but an empty program does not run with it",
             fix=f"remove {cache_folder()} and run the same command again",
             log=probe_log(),
         )
-    return built
+    return [built]
+
+
+def built_folder() -> Path:
+    """Where the engine and the language host that were built lie side by side."""
+    parts = (tool_folder(PULUMI).name, tool_folder(LANGUAGE_HOST).name)
+    return cache_folder() / "bin" / f"engine-{'-'.join(parts)}"
+
+
+def put_together(folders: list[Path], target: Path) -> None:
+    """Links the files of some folders into one, whole or not at all.
+
+    The engine warns at each command about a language host that is not in its own folder, and it
+    is not fooled by symbolic links.
+    """
+    with only_one(
+        cache_folder() / "locks" / f"{target.name}.lock", title="putting pulumi together"
+    ):
+        if target.is_dir():
+            return
+        draft = target.with_name(f"{target.name}.{os.getpid()}")
+        draft.mkdir(parents=True)
+        try:
+            for file in (file for folder in folders for file in folder.iterdir()):
+                (draft / file.name).hardlink_to(file)
+            draft.rename(target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def engine_from_path(environment: Path) -> list[Path] | None:
@@ -75,7 +102,7 @@ def engine_from_path(environment: Path) -> list[Path] | None:
     found = shutil.which("pulumi")
     if found is None:
         return None
-    if Path(found).parent == tool_folder(PULUMI):
+    if Path(found).is_relative_to(cache_folder()):
         # A shell that sourced `.llmp/env`: that is the cached one, and it is checked below as such.
         return None
     version = version_of(found)

@@ -86,16 +86,31 @@ def test_an_engine_on_path_without_language_host_gets_one(
 
 
 def test_the_build_comes_where_there_is_neither_engine_nor_internet(
-    environment: Path, make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+    environment: Path, make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    folder = make_engine(engine.wanted_version(), "exit 0")
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "pulumi-language-python").touch()
+    parts = {
+        "pulumi": make_engine(engine.wanted_version(), "exit 0"),
+        "pulumi-language-python": host,
+    }
 
-    def built(_tool: go_tools.GoTool) -> Path:
-        return folder
+    def built(tool: go_tools.GoTool) -> Path:
+        return parts[tool.name]
 
     monkeypatch.setattr(engine, "install_officially", no_internet)
     monkeypatch.setattr(engine, "ensure_tool", built)
-    assert engine.find_engine(environment) == [folder, folder]
+    (folder,) = engine.find_engine(environment)
+    # Side by side, or the engine warns about its host at each command.
+    assert sorted(file.name for file in folder.iterdir()) == ["pulumi", "pulumi-language-python"]
+    assert not any(file.is_symlink() for file in folder.iterdir())
+
+    def no_build(_tool: go_tools.GoTool) -> Path:
+        raise AssertionError
+
+    monkeypatch.setattr(engine, "ensure_tool", no_build)
+    assert engine.find_engine(environment) == [folder]
 
 
 def test_the_official_installer_comes_before_the_build(
@@ -113,12 +128,14 @@ def test_the_official_installer_comes_before_the_build(
 
 
 def test_an_engine_that_runs_no_program_is_an_error_with_its_log(
-    environment: Path, make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch
+    environment: Path, make_engine: MakeEngine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     folder = make_engine(engine.wanted_version(), "echo no host; exit 1")
+    empty = tmp_path / "empty"
+    empty.mkdir()
 
-    def built(_tool: go_tools.GoTool) -> Path:
-        return folder
+    def built(tool: go_tools.GoTool) -> Path:
+        return folder if tool is go_tools.PULUMI else empty
 
     monkeypatch.setattr(engine, "install_officially", no_internet)
     monkeypatch.setattr(engine, "ensure_tool", built)
