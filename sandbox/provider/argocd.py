@@ -44,7 +44,7 @@ def check_spec(kind: str, spec: Value) -> list[Failure]:
         return [Failure("spec", "is required and was not given")]
     failures = _check(schema, spec, ("spec",))
     if kind == "Application" and not failures:
-        failures = _check_application(cast(Properties, reveal(spec)))
+        failures = _check_application(cast("Properties", reveal(spec)))
     return failures
 
 
@@ -68,7 +68,7 @@ def _check(schema: Any, value: Value, path: Path) -> list[Failure]:
             for index, item in enumerate(items)
             for failure in _check(element[0], item, (*path, index))
         ]
-    return _check_object(cast(Properties, schema), value, path)
+    return _check_object(cast("Properties", schema), value, path)
 
 
 def _check_object(schema: Properties, value: Value, path: Path) -> list[Failure]:
@@ -78,9 +78,7 @@ def _check_object(schema: Properties, value: Value, path: Path) -> list[Failure]
     free = schema.get("*")
     if free is not None:
         return [
-            failure
-            for key, item in fields.items()
-            for failure in _check(free, item, (*path, key))
+            failure for key, item in fields.items() for failure in _check(free, item, (*path, key))
         ]
     known = {key.removesuffix("!"): (inner, key.endswith("!")) for key, inner in schema.items()}
     failures: list[Failure] = []
@@ -129,25 +127,25 @@ def sources(spec: Properties) -> list[Properties]:
     """Return an Application's sources, whether it has one or several."""
     several = as_list(reveal(spec.get("sources")))
     if several:
-        return [cast(Properties, reveal(item)) for item in several]
+        return [cast("Properties", reveal(item)) for item in several]
     single = as_dict(reveal(spec.get("source")))
     return [single] if single is not None else []
 
 
 def application_status(
-    application: Properties, project: Properties | None, destination_known: bool, now: str
+    application: Properties, project: Properties | None, now: str, *, destination_known: bool
 ) -> Properties:
     """Work out what Argo CD would report for an Application.
 
     Args:
         application: the object, with all values known.
         project: the AppProject that it names; None when there is none.
-        destination_known: whether Argo CD knows the destination cluster.
         now: the time of the reconciliation.
+        destination_known: whether Argo CD knows the destination cluster.
     """
-    spec = cast(Properties, application["spec"])
+    spec = cast("Properties", application["spec"])
     name = str(lookup(application, "metadata.name"))
-    problem = _problem(spec, project, destination_known)
+    problem = _problem(spec, project, destination_known=destination_known)
     compared = {
         key: spec[key] for key in ("source", "sources", "destination") if spec.get(key) is not None
     }
@@ -192,17 +190,17 @@ def same_report(one: Properties, other: Properties) -> bool:
 
 
 def _problem(
-    spec: Properties, project: Properties | None, destination_known: bool
+    spec: Properties, project: Properties | None, *, destination_known: bool
 ) -> str | None:
     name = spec.get("project")
     if project is None:
         return f"application references the project {name} which does not exist"
-    rules = cast(Properties, project.get("spec") or {})
+    rules = cast("Properties", project.get("spec") or {})
     for source in sources(spec):
         repository = str(source.get("repoURL"))
         if not _permitted(repository, as_list(rules.get("sourceRepos")) or []):
             return f"application repo {repository} is not permitted in project '{name}'"
-    destination = cast(Properties, spec["destination"])
+    destination = cast("Properties", spec["destination"])
     if not _destination_permitted(destination, as_list(rules.get("destinations")) or []):
         where = destination.get("server") or destination.get("name")
         return (

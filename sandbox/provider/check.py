@@ -42,6 +42,7 @@ class Failure:
     reason: str
 
 
+_SHOWN_LENGTH = 80
 _PYTHON_KINDS: dict[str, str] = {
     "string": "a string",
     "integer": "a whole number",
@@ -84,46 +85,57 @@ def _shown(value: Value) -> str:
     if isinstance(value, Secret):
         return "a secret of another type"
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}..."
 
 
 def _check_value(sdk: SdkTypes, kind: TypeReference, value: Value, path: Path) -> list[Failure]:
+    if reveal(value) is UNKNOWN:
+        return []
+    match kind:
+        case ObjectOf():
+            return check_types(sdk, sdk.object(kind), value, path)
+        case ListOf():
+            return _check_list(sdk, kind, value, path)
+        case MapOf():
+            return _check_map(sdk, kind, value, path)
+        case OneOf():
+            attempts = [_check_value(sdk, option, value, path) for option in kind.options]
+            return [] if any(not attempt for attempt in attempts) else attempts[0]
+        case Choice() | Scalar():
+            return _check_single(kind, value, path)
+
+
+def _check_single(kind: Choice | Scalar, value: Value, path: Path) -> list[Failure]:
     inner = reveal(value)
-    if inner is UNKNOWN:
-        return []
-    if isinstance(kind, ObjectOf):
-        return check_types(sdk, sdk.object(kind), value, path)
-    if isinstance(kind, ListOf):
-        items = as_list(inner)
-        if items is None:
-            return [Failure(path_text(path), f"expected a list, got {_shown(value)}")]
-        return [
-            failure
-            for index, item in enumerate(items)
-            for failure in _check_value(sdk, kind.item, item, (*path, index))
-        ]
-    if isinstance(kind, MapOf):
-        fields = as_dict(inner)
-        if fields is None:
-            return [Failure(path_text(path), f"expected a map, got {_shown(value)}")]
-        return [
-            failure
-            for key, item in fields.items()
-            if reveal(item) is not None
-            for failure in _check_value(sdk, kind.value, item, (*path, key))
-        ]
-    if isinstance(kind, OneOf):
-        attempts = [_check_value(sdk, option, value, path) for option in kind.options]
-        return [] if any(not attempt for attempt in attempts) else attempts[0]
     if isinstance(kind, Choice):
-        if inner in kind.values:
-            return []
-        allowed = ", ".join(kind.values)
-        return [Failure(path_text(path), f"{_shown(value)} is not one of {allowed}")]
-    if _is_kind(kind, inner):
-        return []
+        wanted = f"one of {', '.join(kind.values)}"
+        good = inner in kind.values
+    else:
+        wanted = _PYTHON_KINDS.get(kind.kind, kind.kind)
+        good = _is_kind(kind, inner)
+    return [] if good else [Failure(path_text(path), f"expected {wanted}, got {_shown(value)}")]
+
+
+def _check_list(sdk: SdkTypes, kind: ListOf, value: Value, path: Path) -> list[Failure]:
+    items = as_list(reveal(value))
+    if items is None:
+        return [Failure(path_text(path), f"expected a list, got {_shown(value)}")]
     return [
-        Failure(path_text(path), f"expected {_PYTHON_KINDS[kind.kind]}, got {_shown(value)}")
+        failure
+        for index, item in enumerate(items)
+        for failure in _check_value(sdk, kind.item, item, (*path, index))
+    ]
+
+
+def _check_map(sdk: SdkTypes, kind: MapOf, value: Value, path: Path) -> list[Failure]:
+    fields = as_dict(reveal(value))
+    if fields is None:
+        return [Failure(path_text(path), f"expected a map, got {_shown(value)}")]
+    return [
+        failure
+        for key, item in fields.items()
+        if reveal(item) is not None
+        for failure in _check_value(sdk, kind.value, item, (*path, key))
     ]
 
 
@@ -145,23 +157,27 @@ def _is_kind(kind: Scalar, value: Any) -> bool:
 
 def check_rules(rules: TypeRules, inputs: Properties) -> list[Failure]:
     """Report what a row of the rules table refuses. Unknown values pass."""
-    failures: list[Failure] = []
-    for path in rules.required:
-        failures.extend(_missing(path, inputs))
+    failures = [failure for path in rules.required for failure in _missing(path, inputs)]
     for pattern, constraints in rules.checks.items():
         for path, value in select(inputs, pattern):
-            if has_unknown(value):
-                continue
-            for name, argument in constraints.items():
-                complaint = complaint_about(value, name, argument)
-                if complaint:
-                    failures.append(Failure(path_text(path), complaint))
+            if not has_unknown(value):
+                failures.extend(_broken(path, value, constraints))
+    failures.extend(_check_groups(rules, inputs))
+    return failures
+
+
+def _broken(path: Path, value: Value, constraints: dict[str, Any]) -> list[Failure]:
+    complaints = [complaint_about(value, name, argument) for name, argument in constraints.items()]
+    return [Failure(path_text(path), complaint) for complaint in complaints if complaint]
+
+
+def _check_groups(rules: TypeRules, inputs: Properties) -> list[Failure]:
+    failures: list[Failure] = []
     for group in rules.conflicts:
         given = _given(inputs, group)
         if len(given) > 1:
-            failures.append(
-                Failure(given[0], f"can't be given together with {', '.join(given[1:])}")
-            )
+            others = ", ".join(given[1:])
+            failures.append(Failure(given[0], f"can't be given together with {others}"))
     for group in rules.exactly_one:
         given = _given(inputs, group)
         if len(given) != 1:
@@ -169,9 +185,11 @@ def check_rules(rules: TypeRules, inputs: Properties) -> list[Failure]:
             failures.append(Failure(group[0], f"exactly one of {', '.join(group)}: {found}"))
     for path, needs in rules.together.items():
         if lookup(inputs, path) is not None:
-            for need in needs:
-                if lookup(inputs, need) is None:
-                    failures.append(Failure(path, f"needs {need} beside it"))
+            failures.extend(
+                Failure(path, f"needs {need} beside it")
+                for need in needs
+                if lookup(inputs, need) is None
+            )
     return failures
 
 

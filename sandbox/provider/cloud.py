@@ -8,7 +8,7 @@ from sandbox.provider.check import Failure, check_rules, check_types
 from sandbox.provider.diff import compare
 from sandbox.provider.package import Difference, Naming, Package, ProviderError, Subject
 from sandbox.provider.rules import Reference, TypeRules, load
-from sandbox.provider.store import InjectedFailure, Record, Store, restore
+from sandbox.provider.store import Record, Store, restore
 from sandbox.provider.templates import Scope, fill
 from sandbox.provider.values import (
     UNKNOWN,
@@ -18,7 +18,6 @@ from sandbox.provider.values import (
     has_unknown,
     lookup,
     mark_secret,
-    merged,
     path_text,
     plain,
     reveal,
@@ -105,7 +104,7 @@ class CloudPackage(Package):
         if rules is None:
             reason = f"the sandbox does not know {subject.token}: add a row to {self._rules_name()}"
             return news, [Failure("", reason)]
-        inputs = cast(Properties, without_nulls(news))
+        inputs = cast("Properties", without_nulls(news))
         inputs.pop(_DEFAULTS, None)
         failures = check_types(self.sdk, declared.inputs, inputs)
         defaulted = self._fill_in(rules, subject, olds, inputs, naming)
@@ -167,33 +166,28 @@ class CloudPackage(Package):
         named = bool(rules.autoname) and rules.autoname not in (new.get(_DEFAULTS) or [])
         same_name = plain(old.get(rules.autoname)) == plain(new.get(rules.autoname))
         replaces = any(change.replaces for change in changes)
-        return Difference(
-            changes=changes, delete_before_replace=replaces and named and same_name
-        )
+        return Difference(changes=changes, delete_before_replace=replaces and named and same_name)
 
     # --- Create, Read, Update, Delete -----------------------------------------------------------
 
-    def create(self, subject: Subject, inputs: Properties, preview: bool) -> tuple[str, Properties]:
+    def create(
+        self, subject: Subject, inputs: Properties, *, preview: bool
+    ) -> tuple[str, Properties]:
         """Make a resource, or at preview say what it would look like."""
         rules = self.row(subject.token)
         state = self._state(rules, inputs)
         if preview:
             return "", self._foresee(subject.token, rules, state, {})
         store = self.store
-        with store.locked():
-            identifier = ""
-            try:
-                store.count_create(subject.name)
-                self._check_references(rules, state)
-                self.prepare(subject.token, state)
-                identifier = self._identify(subject, rules, state)
-                self.refuse(subject.token, identifier, state)
-                outputs = self._compute(subject.token, rules, state, identifier, {})
-            except (ProviderError, InjectedFailure) as error:
-                store.record("create", subject.token, subject.name, identifier, str(error))
-                raise
+        with store.operation("create", subject.token, subject.name) as entry:
+            store.count_create(subject.name)
+            self._check_references(rules, state)
+            self.prepare(subject.token, state)
+            identifier = self._identify(subject, rules, state)
+            entry.identifier = identifier
+            self.refuse(subject.token, identifier, state)
+            outputs = self._compute(subject.token, rules, state, identifier, {})
             store.put(self._record(subject, identifier, inputs, outputs, rules))
-            store.record("create", subject.token, subject.name, identifier)
         return identifier, outputs
 
     def read(
@@ -217,6 +211,7 @@ class CloudPackage(Package):
         identifier: str,
         outputs: Properties,
         inputs: Properties,
+        *,
         preview: bool,
     ) -> Properties:
         """Change a resource in place."""
@@ -225,20 +220,15 @@ class CloudPackage(Package):
         if preview:
             return self._foresee(subject.token, rules, state, outputs)
         store = self.store
-        with store.locked():
-            try:
-                if store.find(subject.token, identifier) is None:
-                    raise ProviderError(f"{identifier} does not exist any more")
-                self._check_references(rules, state)
-                self.prepare(subject.token, state)
-                self._check_unique(subject.token, identifier, rules, state)
-                self.refuse(subject.token, identifier, state)
-                changed = self._compute(subject.token, rules, state, identifier, outputs)
-            except ProviderError as error:
-                store.record("update", subject.token, subject.name, identifier, str(error))
-                raise
+        with store.operation("update", subject.token, subject.name, identifier):
+            if store.find(subject.token, identifier) is None:
+                raise ProviderError(f"{identifier} does not exist any more")
+            self._check_references(rules, state)
+            self.prepare(subject.token, state)
+            self._check_unique(subject.token, identifier, rules, state)
+            self.refuse(subject.token, identifier, state)
+            changed = self._compute(subject.token, rules, state, identifier, outputs)
             store.put(self._record(subject, identifier, inputs, changed, rules))
-            store.record("update", subject.token, subject.name, identifier)
         return changed
 
     def delete(self, subject: Subject, identifier: str, outputs: Properties) -> None:
@@ -246,29 +236,26 @@ class CloudPackage(Package):
         del outputs
         rules = self.row(subject.token)
         store = self.store
-        with store.locked():
+        with store.operation("delete", subject.token, subject.name, identifier):
             record = store.find(subject.token, identifier)
             if record is None:
-                store.record("delete", subject.token, subject.name, identifier)
                 return
-            try:
-                for path in rules.protection:
-                    if lookup(record.outputs, path) is True:
-                        raise ProviderError(
-                            f"{identifier} can't be deleted while {path} is true: set it to false "
-                            "and update first"
-                        )
-                if lookup(record.outputs, "deletionPolicy") == "PREVENT":
-                    raise ProviderError(f"{identifier} has deletionPolicy PREVENT")
-                self._check_not_held(record)
-                self.refuse_delete(record)
-            except ProviderError as error:
-                store.record("delete", subject.token, subject.name, identifier, str(error))
-                raise
+            self._check_protection(rules, record)
+            self._check_not_held(record)
+            self.refuse_delete(record)
             if lookup(record.outputs, "deletionPolicy") != "ABANDON":
                 store.remove(subject.token, identifier)
                 self.deleted(record)
-            store.record("delete", subject.token, subject.name, identifier)
+
+    def _check_protection(self, rules: TypeRules, record: Record) -> None:
+        for path in rules.protection:
+            if lookup(record.outputs, path) is True:
+                raise ProviderError(
+                    f"{record.id} can't be deleted while {path} is true: set it to false and "
+                    "update first"
+                )
+        if lookup(record.outputs, "deletionPolicy") == "PREVENT":
+            raise ProviderError(f"{record.id} has deletionPolicy PREVENT")
 
     # --- parts of the above ---------------------------------------------------------------------
 
@@ -331,7 +318,7 @@ class CloudPackage(Package):
         self.complete(token, identifier, result)
         for path in rules.secret_outputs:
             mark_secret(result, path)
-        return cast(Properties, copy_secrets(result, state))
+        return cast("Properties", copy_secrets(result, state))
 
     def _allocate(self, family: str) -> str:
         number = self.store.next_number(f"address-{family}")

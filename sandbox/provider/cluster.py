@@ -116,7 +116,7 @@ class Cluster:
             if lookup(release, "spec.values.crds.install") is not False
             and lookup(release, "spec.skipCrds") is not True
         ]
-        table = cast(dict[str, Any], self._tables["charts"])
+        table = cast("dict[str, Any]", self._tables["charts"])
         for chart in [*charts, *self._foreign_charts()]:
             scope = table.get(chart, {}).get(version, {}).get(kind)
             if scope is not None:
@@ -171,7 +171,7 @@ class Cluster:
             if namespace not in allowed:
                 return None
         known = self._knows_destination(live, home)
-        return argocd.application_status(live, project, known, now)
+        return argocd.application_status(live, project, now, destination_known=known)
 
     def _knows_destination(self, live: Properties, home: str) -> bool:
         destination = as_dict(lookup(live, "spec.destination")) or {}
@@ -204,7 +204,7 @@ class Cluster:
         for item in as_list(values.get("extraObjects")) or []:
             given = as_dict(plain(item)) or {}
             if given.get("kind") == "AppProject" and lookup(given, "metadata.name") == "default":
-                spec = cast(Properties, given.get("spec") or {})
+                spec = cast("Properties", given.get("spec") or {})
         content = {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "AppProject",

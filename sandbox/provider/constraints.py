@@ -92,8 +92,10 @@ def _iam_member(value: Value, _: Any) -> str | None:
             "and a colon such as serviceAccount:NAME@PROJECT.iam.gserviceaccount.com"
         )
     match = _IAM_EMAIL.fullmatch(text)
-    if match and not _EMAIL.fullmatch(match["email"]) and not _WORKLOAD_POOL.fullmatch(
-        match["email"]
+    if (
+        match
+        and not _EMAIL.fullmatch(match["email"])
+        and not _WORKLOAD_POOL.fullmatch(match["email"])
     ):
         return f"{match['email']!r} is neither an e-mail address nor POOL[namespace/account]"
     return None
@@ -145,9 +147,7 @@ def qualified_name_problem(key: str) -> str | None:
     if slash and not is_subdomain(prefix):
         return "the part before the slash must be a DNS name"
     if not _NAME_PART.fullmatch(name):
-        return (
-            "a name has 1 to 63 letters, digits, '-', '_' or '.', a letter or digit at both ends"
-        )
+        return "a name has 1 to 63 letters, digits, '-', '_' or '.', a letter or digit at both ends"
     return None
 
 

@@ -111,7 +111,7 @@ class _Comparison:
             if not _empty(old) or not _empty(new):
                 self._add(path, Kind.ADD if old is None else Kind.DELETE, replaces=replaces)
         elif (olds := as_dict(old)) is not None and (news := as_dict(new)) is not None:
-            self.objects(olds, news, path, frozen=self._covers_children(where, frozen))
+            self.objects(olds, news, path, frozen=self._covers_children(where, frozen=frozen))
         elif (old_items := as_list(old)) is not None and (new_items := as_list(new)) is not None:
             self._lists(old_items, new_items, path, frozen=frozen)
         elif type(old) is bool or type(new) is bool:
@@ -120,7 +120,7 @@ class _Comparison:
         elif old != new:
             self._add(path, Kind.UPDATE, replaces=replaces)
 
-    def _covers_children(self, where: str, frozen: bool) -> bool:
+    def _covers_children(self, where: str, *, frozen: bool) -> bool:
         # A map such as `metadata` is one immutable property; an object such as `nodeConfig` lists
         # its own immutable fields, and the others can change in place.
         return frozen or (where in self._immutable and where not in self._containers)

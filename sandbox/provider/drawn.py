@@ -7,7 +7,6 @@ from sandbox.provider.check import Failure
 from sandbox.provider.cloud import CloudPackage
 from sandbox.provider.package import ProviderError, Subject
 from sandbox.provider.rules import TypeRules
-from sandbox.provider.store import InjectedFailure
 from sandbox.provider.values import Properties, mark_secret, plain
 
 
@@ -31,20 +30,18 @@ class DrawnPackage(CloudPackage):
             if key not in known
         ]
 
-    def create(self, subject: Subject, inputs: Properties, preview: bool) -> tuple[str, Properties]:  # noqa: FBT001
+    def create(
+        self, subject: Subject, inputs: Properties, *, preview: bool
+    ) -> tuple[str, Properties]:
         """Make the values, or at preview leave them open."""
         rules = self.row(subject.token)
         state = self._state(rules, inputs)
         if preview:
             return "", self._foresee(subject.token, rules, state, {})
-        with self.store.locked():
-            try:
-                self.store.count_create(subject.name)
-                identifier, drawn = self.draw(subject.token, cast("Properties", plain(state)))
-            except (ProviderError, InjectedFailure) as error:
-                self.store.record("create", subject.token, subject.name, "", str(error))
-                raise
-            self.store.record("create", subject.token, subject.name, identifier)
+        with self.store.operation("create", subject.token, subject.name) as entry:
+            self.store.count_create(subject.name)
+            identifier, drawn = self.draw(subject.token, cast("Properties", plain(state)))
+            entry.identifier = identifier
         return identifier, self._outputs(rules, state, drawn)
 
     def read(
@@ -61,21 +58,22 @@ class DrawnPackage(CloudPackage):
         identifier: str,
         outputs: Properties,
         inputs: Properties,
-        preview: bool,  # noqa: FBT001
+        *,
+        preview: bool,
     ) -> Properties:
         """Keep the values; nothing that changes them can be changed in place."""
         rules = self.row(subject.token)
         kept = {key: outputs[key] for key in rules.outputs if key in outputs}
         if not preview:
-            with self.store.locked():
-                self.store.record("update", subject.token, subject.name, identifier)
+            with self.store.operation("update", subject.token, subject.name, identifier):
+                pass
         return self._outputs(rules, self._state(rules, inputs), kept)
 
     def delete(self, subject: Subject, identifier: str, outputs: Properties) -> None:
         """Note that the resource is forgotten."""
         del outputs
-        with self.store.locked():
-            self.store.record("delete", subject.token, subject.name, identifier)
+        with self.store.operation("delete", subject.token, subject.name, identifier):
+            pass
 
     def _outputs(self, rules: TypeRules, state: Properties, drawn: Properties) -> Properties:
         result = {**state, **drawn}

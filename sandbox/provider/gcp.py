@@ -8,6 +8,7 @@ from sandbox.provider.check import Failure
 from sandbox.provider.cloud import CloudPackage
 from sandbox.provider.package import ProviderError
 from sandbox.provider.store import Record
+from sandbox.provider.templates import Scope, fill
 from sandbox.provider.values import (
     Properties,
     as_dict,
@@ -35,6 +36,8 @@ _WORKLOAD_POOL = re.compile(
 )
 _ACCOUNT_EMAIL = re.compile(r"serviceAccount:(?P<email>[^@\[]+@(?P<project>[^.@]+)\.iam\..+)")
 _LOCATION = re.compile(r"[a-z]+-[a-z]+\d+(-[a-z])?")
+_REGION = re.compile(r"[a-z]+-[a-z]+\d+")
+_ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
 _DRAINED_APIS = "gcp-apis"
 
 
@@ -60,9 +63,9 @@ class GcpPackage(CloudPackage):
                 )
             )
         region, zone = reveal(config.get("region")), reveal(config.get("zone"))
-        if isinstance(region, str) and region.count("-") != 1:
+        if isinstance(region, str) and not _REGION.fullmatch(region):
             failures.append(Failure("region", f"{region!r} is not a region such as us-central1"))
-        if isinstance(zone, str) and zone.count("-") != 2:
+        if isinstance(zone, str) and not _ZONE.fullmatch(zone):
             failures.append(Failure("zone", f"{zone!r} is not a zone such as us-central1-a"))
         return failures
 
@@ -118,14 +121,12 @@ class GcpPackage(CloudPackage):
             )
 
     def _enabled(self, project: str) -> set[str]:
-        kept = cast(list[str], self.store.counters().get(_DRAINED_APIS, []))
-        enabled = {
-            name.partition("/")[2] for name in kept if name.partition("/")[0] == project
-        }
+        kept = cast("list[str]", self.store.counters().get(_DRAINED_APIS, []))
+        enabled = {name.partition("/")[2] for name in kept if name.partition("/")[0] == project}
         for record in self.store.all(SERVICE):
             if record.outputs.get("project") == project:
                 enabled.add(str(record.outputs["service"]))
-        dependents = cast(dict[str, list[str]], self.rules.tables["dependent_apis"])
+        dependents = cast("dict[str, list[str]]", self.rules.tables["dependent_apis"])
         for name in tuple(enabled):
             enabled.update(dependents.get(name, ()))
         return enabled
@@ -137,9 +138,9 @@ class GcpPackage(CloudPackage):
             other = self.resolve(
                 self.row(SUBNETWORK).references["network"], record.outputs["network"]
             )
-            if record.id != identifier and other is not None and network is not None:
-                if other.id == network.id:
-                    taken.extend((record.name, block) for block in _ranges(record.outputs))
+            same = other is not None and network is not None and other.id == network.id
+            if same and record.id != identifier:
+                taken.extend((record.name, block) for block in _ranges(record.outputs))
         own: list[ipaddress.IPv4Network] = []
         for block in _ranges(state):
             for name, other in [*taken, *(("the same subnetwork", block) for block in own)]:
@@ -173,7 +174,7 @@ class GcpPackage(CloudPackage):
             )
 
     def _check_range_names(self, state: Properties, subnetwork: Record) -> None:
-        ranges = cast(list[Properties], subnetwork.outputs.get("secondaryIpRanges") or [])
+        ranges = cast("list[Properties]", subnetwork.outputs.get("secondaryIpRanges") or [])
         names = {item.get("rangeName") for item in ranges}
         for key in ("clusterSecondaryRangeName", "servicesSecondaryRangeName"):
             name = lookup(state, f"ipAllocationPolicy.{key}")
@@ -208,7 +209,7 @@ class GcpPackage(CloudPackage):
         else:
             match = _MACHINE.fullmatch(machine)
             series = match["series"] if match else ""
-            machines = cast(dict[str, dict[str, list[int]]], self.rules.tables["machines"])
+            machines = cast("dict[str, dict[str, list[int]]]", self.rules.tables["machines"])
             family = machine.partition("-")[0]
             known = {name.partition("-")[0] for name in machines}
             size = int(match["size"]) if match else 0
@@ -217,10 +218,10 @@ class GcpPackage(CloudPackage):
         self._check_accelerators(state, machine, size)
 
     def _check_accelerators(self, state: Properties, machine: str, size: int) -> None:
-        table = cast(dict[str, dict[str, Any]], self.rules.tables["accelerators"])
+        table = cast("dict[str, dict[str, Any]]", self.rules.tables["accelerators"])
         family = machine.partition("-")[0]
         for item in as_list(lookup(state, "nodeConfig.guestAccelerators")) or []:
-            accelerator = cast(Properties, plain(item))
+            accelerator = cast("Properties", plain(item))
             kind, count = accelerator.get("type"), accelerator.get("count")
             if has_unknown([kind, count]) or count == 0 or family not in table:
                 continue
@@ -228,9 +229,11 @@ class GcpPackage(CloudPackage):
             if allowed is None:
                 fitting = ", ".join(table[family]) or "no accelerators"
                 raise ProviderError(f"{kind} can't be attached to {machine}; it takes {fitting}")
-            counts = [allowed.get(size)] if isinstance(allowed, dict) else allowed
-            if count not in cast(list[Any], counts):
-                wanted = " or ".join(str(number) for number in cast(list[Any], counts))
+            # A list names the counts that any size takes, a map the one count of each size.
+            by_size = cast("dict[int, int] | None", as_dict(allowed))
+            counts: list[Any] = (as_list(allowed) or []) if by_size is None else [by_size.get(size)]
+            if count not in counts:
+                wanted = " or ".join(str(number) for number in counts)
                 raise ProviderError(f"{machine} takes {wanted} of {kind}, not {count}")
 
     def _check_member(self, state: Properties) -> None:
@@ -269,7 +272,7 @@ class GcpPackage(CloudPackage):
         """Remember an API that stays enabled; drop the objects of a cluster that is gone."""
         if record.token == SERVICE and lookup(record.outputs, "disableOnDestroy") is not True:
             counters = self.store.counters()
-            kept = set(cast(list[str], counters.get(_DRAINED_APIS, [])))
+            kept = set(cast("list[str]", counters.get(_DRAINED_APIS, [])))
             kept.add(record.id)
             counters[_DRAINED_APIS] = sorted(kept)
             self.store.save_counters(counters)
@@ -302,23 +305,17 @@ class GcpPackage(CloudPackage):
             )
         authentication = as_dict(reveal(state.get("masterAuth"))) or {}
         if not authentication.get("clusterCaCertificate"):
-            from sandbox.provider.templates import Scope, fill
-
             scope = Scope(state, identifier, self._allocate)
             state["masterAuth"] = merged(
                 authentication, {"clusterCaCertificate": fill("{certificate:}", scope)}
             )
         endpoints = as_dict(reveal(state.get("controlPlaneEndpointsConfig")))
-        if endpoints is not None and as_dict(reveal(endpoints.get("dnsEndpointConfig"))) is not None:
+        wanted = lookup(endpoints, "dnsEndpointConfig")
+        if endpoints is not None and wanted is not None:
             name = f"gke-{plain(state['name'])}.{location}.gke.goog"
             state["controlPlaneEndpointsConfig"] = merged(
                 endpoints,
-                {
-                    "dnsEndpointConfig": merged(
-                        cast(Properties, reveal(endpoints["dnsEndpointConfig"])),
-                        {"endpoint": name},
-                    )
-                },
+                {"dnsEndpointConfig": merged(cast("Properties", wanted), {"endpoint": name})},
             )
 
     # --- functions ------------------------------------------------------------------------------
@@ -358,7 +355,9 @@ class GcpPackage(CloudPackage):
 
 
 def _ranges(state: Properties) -> list[ipaddress.IPv4Network]:
-    texts = [plain(state.get("ipCidrRange"))]
-    for item in as_list(reveal(state.get("secondaryIpRanges"))) or []:
-        texts.append(lookup(item, "ipCidrRange"))
+    secondary = as_list(reveal(state.get("secondaryIpRanges"))) or []
+    texts = [
+        plain(state.get("ipCidrRange")),
+        *(lookup(item, "ipCidrRange") for item in secondary),
+    ]
     return [ipaddress.IPv4Network(text) for text in texts if isinstance(text, str)]

@@ -33,6 +33,7 @@ ATTACHMENT = "hcloud:index/volumeAttachment:VolumeAttachment"
 PRIMARY_ADDRESS = "hcloud:index/primaryIp:PrimaryIp"
 
 TOKEN_LENGTH = 64  # terraform-provider-hcloud, provider configuration
+_LARGEST_PORT = 65_535
 _PORTS = {"http": 80, "https": 443, "tcp": 0}
 _DATACENTER_REMOVED = (
     "is no longer supported since 1 July 2026 (docs.hetzner.cloud/changelog, 2025-12-16): "
@@ -50,7 +51,7 @@ class HcloudPackage(CloudPackage):
     # --- configuration --------------------------------------------------------------------------
 
     def check_config(self, config: Properties) -> list[Failure]:
-        """Refuse a token that can't be one; it has 64 characters."""
+        """Refuse a token that can't be one: it has 64 characters."""
         problem = _token_problem(config)
         return [Failure("token", problem)] if problem else []
 
@@ -108,6 +109,9 @@ class HcloudPackage(CloudPackage):
 
     def refuse(self, token: str, identifier: str, state: Properties) -> None:
         """Refuse what the API refuses when a resource is made or changed."""
+        self._in_table("location", "locations", state)
+        self._in_table("loadBalancerType", "load_balancer_types", state)
+        self._in_table("serverType", "server_types", state)
         match token:
             case "hcloud:index/networkSubnet:NetworkSubnet":
                 self._check_subnet(identifier, state)
@@ -115,29 +119,23 @@ class HcloudPackage(CloudPackage):
                 _check_firewall(state)
             case "hcloud:index/server:Server":
                 self._check_server(identifier, state)
-            case "hcloud:index/serverNetwork:ServerNetwork":
-                self._check_private_address(state, lookup(state, "ip"))
-            case "hcloud:index/loadBalancer:LoadBalancer":
-                self._in_table("loadBalancerType", "load_balancer_types", state)
-                self._in_table("location", "locations", state)
-            case "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork":
+            case "hcloud:index/serverNetwork:ServerNetwork" | (
+                "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork"
+            ):
                 self._check_private_address(state, lookup(state, "ip"))
             case "hcloud:index/loadBalancerTarget:LoadBalancerTarget":
                 self._check_target(identifier, state)
             case "hcloud:index/volume:Volume":
                 if state.get("location") is None and state.get("serverId") is None:
                     raise ProviderError("a volume needs location or serverId")
-                self._in_table("location", "locations", state)
             case "hcloud:index/volumeAttachment:VolumeAttachment":
                 self._check_attachment(state)
-            case "hcloud:index/primaryIp:PrimaryIp":
-                self._in_table("location", "locations", state)
             case _:
                 pass
 
     def _in_table(self, path: str, table: str, state: Properties) -> None:
         value = lookup(state, path)
-        known = cast(list[str], list(self.rules.tables[table]))
+        known = cast("list[str]", list(self.rules.tables[table]))
         if isinstance(value, str) and value not in known:
             raise ProviderError(f"{path}: there is no {value!r}; there are {', '.join(known)}")
 
@@ -164,10 +162,10 @@ class HcloudPackage(CloudPackage):
         ]
 
     def _check_server(self, identifier: str, state: Properties) -> None:
-        self._in_table("serverType", "server_types", state)
-        self._in_table("location", "locations", state)
+        if state.get("deleteProtection") is not state.get("rebuildProtection"):
+            raise ProviderError("deleteProtection and rebuildProtection must have the same value")
         image = lookup(state, "image")
-        images = cast(list[str], self.rules.tables["images"])
+        images = cast("list[str]", self.rules.tables["images"])
         if image is None:
             raise ProviderError("image is required to make a server")
         if isinstance(image, str) and not image.isdecimal() and image not in images:
@@ -191,7 +189,7 @@ class HcloudPackage(CloudPackage):
                     "that a spread group takes"
                 )
         for item in as_list(reveal(state.get("networks"))) or []:
-            self._check_private_address(cast(Properties, reveal(item)), lookup(item, "ip"))
+            self._check_private_address(cast("Properties", reveal(item)), lookup(item, "ip"))
 
     def _check_private_address(self, state: Properties, address: Any) -> None:
         network = str(lookup(state, "networkId"))
@@ -280,24 +278,23 @@ class HcloudPackage(CloudPackage):
         old = self.store.find(SERVER, identifier)
         outputs = old.outputs if old is not None else {}
         public = as_list(reveal(state.get("publicNets"))) or [{}]
-        switches = cast(Properties, reveal(public[0]))
+        switches = cast("Properties", reveal(public[0]))
         state["ipv4Address"] = self._public_address(switches, "ipv4", outputs)
         state["ipv6Address"] = self._public_address(switches, "ipv6", outputs)
-        state["ipv6Network"] = f"{state['ipv6Address'].removesuffix('1')}/64" if (
-            state["ipv6Address"]
-        ) else ""
+        state["ipv6Network"] = (
+            f"{state['ipv6Address'].removesuffix('1')}/64" if (state["ipv6Address"]) else ""
+        )
         before = {
             lookup(item, "networkId"): item for item in as_list(outputs.get("networks")) or []
         }
         networks: list[Any] = []
         for item in as_list(reveal(state.get("networks"))) or []:
-            network = cast(Properties, reveal(item))
+            network = cast("Properties", reveal(item))
             kept = as_dict(before.get(plain(network.get("networkId")))) or {}
-            made = {
+            made: Properties = {
                 "ip": kept.get("ip")
                 or self._next_private_address(str(plain(network.get("networkId")))),
-                "macAddress": kept.get("macAddress")
-                or "86:00:00:" + ":".join(f"{int(identifier) + shift:x}"[-2:] for shift in (0, 7, 9)),
+                "macAddress": kept.get("macAddress") or _hardware_address(int(identifier)),
                 "aliasIps": kept.get("aliasIps") or [],
             }
             networks.append(merged(made, network))
@@ -338,11 +335,12 @@ class HcloudPackage(CloudPackage):
     def invoke(self, token: str, arguments: Properties) -> Properties:
         """Answer look-ups of what the tables list."""
         name = plain(arguments.get("name"))
-        if token == "hcloud:index/getLocation:getLocation":
+        function = token.rpartition(":")[2]
+        if function == "getLocation":
             if name not in self.rules.tables["locations"]:
                 raise ProviderError(f"there is no location {name!r}")
             return {"name": name, "networkZone": self.rules.tables["locations"][name]}
-        if token == "hcloud:index/getServerType:getServerType":
+        if function == "getServerType":
             if name not in self.rules.tables["server_types"]:
                 raise ProviderError(f"there is no server type {name!r}")
             cores, memory, disk, _ = self.rules.tables["server_types"][name]
@@ -350,16 +348,19 @@ class HcloudPackage(CloudPackage):
         return super().invoke(token, arguments)
 
 
+def _hardware_address(number: int) -> str:
+    return "86:00:00:" + ":".join(f"{number + shift:x}"[-2:] for shift in (0, 7, 9))
+
+
 def _token_problem(config: Properties) -> str | None:
-    token = reveal(config.get("token"))
-    if token is UNKNOWN:
+    given = reveal(config.get("token"))
+    if given is UNKNOWN:
         return None
-    if token in (None, ""):
-        token = os.environ.get("HCLOUD_TOKEN", "")
-    if not token:
+    length = len(str(given or os.environ.get("HCLOUD_TOKEN", "")))
+    if length == 0:
         return "no Hetzner Cloud token: set hcloud:token or the variable HCLOUD_TOKEN"
-    if len(str(token)) != TOKEN_LENGTH:
-        return f"the token must have exactly {TOKEN_LENGTH} characters, it has {len(str(token))}"
+    if length != TOKEN_LENGTH:
+        return f"the token must have exactly {TOKEN_LENGTH} characters, it has {length}"
     return None
 
 
@@ -373,14 +374,16 @@ def _target_failures(inputs: Properties) -> list[Failure]:
 
 def _check_firewall(state: Properties) -> None:
     for index, item in enumerate(as_list(reveal(state.get("rules"))) or []):
-        rule = cast(Properties, plain(item))
+        rule = cast("Properties", plain(item))
         where = f"rules[{index}]"
         protocol, port = rule.get("protocol"), rule.get("port")
         if protocol in ("tcp", "udp"):
             if port is None:
                 raise ProviderError(f"{where}: a {protocol} rule needs a port")
             numbers = [int(part) for part in str(port).split("-") if part != "any"]
-            if any(not 1 <= number <= 65_535 for number in numbers) or numbers != sorted(numbers):
+            if any(not 1 <= number <= _LARGEST_PORT for number in numbers) or numbers != sorted(
+                numbers
+            ):
                 raise ProviderError(f"{where}: {port} is not a port or range of ports")
         elif port is not None:
             raise ProviderError(f"{where}: a {protocol} rule takes no port")
@@ -388,5 +391,3 @@ def _check_firewall(state: Properties) -> None:
             raise ProviderError(f"{where}: an inbound rule needs sourceIps")
         if rule.get("direction") == "out" and not rule.get("destinationIps"):
             raise ProviderError(f"{where}: an outbound rule needs destinationIps")
-
-

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlparse
 
 import yaml
@@ -85,5 +85,5 @@ def _entry(content: dict[str, Any], section: str, key: str, name: str) -> dict[s
     for item in as_list(content.get(section)) or []:
         entry = as_dict(item) or {}
         if entry.get("name") == name:
-            return cast(dict[str, Any], as_dict(entry.get(key)) or {})
+            return as_dict(entry.get(key)) or {}
     raise KubeconfigError(f"the kubeconfig has no entry {name!r} under {section}")

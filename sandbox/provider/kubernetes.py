@@ -1,6 +1,6 @@
 """The kubernetes provider: objects and Helm releases in the clusters of the sandbox."""
 
-import datetime
+import datetime as dt
 import os
 import secrets
 import uuid
@@ -21,15 +21,15 @@ from sandbox.provider.objects import (
 )
 from sandbox.provider.package import (
     Difference,
-    InitFailure,
     Naming,
+    NotReadyError,
     Package,
     ProviderError,
     Subject,
 )
 from sandbox.provider.rules import load
 from sandbox.provider.sdk_types import ObjectOf, Property, Scalar
-from sandbox.provider.store import InjectedFailure, Store, redact, restore
+from sandbox.provider.store import Store, redact, restore
 from sandbox.provider.templates import Scope, fill
 from sandbox.provider.values import (
     UNKNOWN,
@@ -44,7 +44,8 @@ from sandbox.provider.values import (
     without_nulls,
 )
 
-RELEASE_TOKEN = "kubernetes:helm.sh/v3:Release"
+_RELEASE = "kubernetes:helm.sh/v3:Release"
+_RELEASE_NAME_MAXIMUM = 53  # Helm docs, "Naming and formatting": 63 less room for suffixes
 _AUTONAMED = "pulumi.com/autonamed"
 _DEFAULT_NAMESPACE = "default"
 _METADATA = ObjectOf("meta/v1", "ObjectMetaArgs")
@@ -115,7 +116,7 @@ class KubernetesPackage(Package):
             context = str(plain(self.config.get("context")) or "sandbox")
             found = Target(name=context, server=f"https://{context}.invalid:6443")
             return Cluster(self.store, found, foreign=True)
-        return Cluster(self.store, cast(Target, target), foreign=False)
+        return Cluster(self.store, cast("Target", target), foreign=False)
 
     def _flag(self, name: str) -> bool:
         return str(plain(self.config.get(name))).lower() == "true"
@@ -133,10 +134,10 @@ class KubernetesPackage(Package):
         problem = self._type_problem(subject.token, version, kind)
         if problem:
             return news, [Failure("", problem)]
-        inputs = cast(Properties, without_nulls(news))
-        if subject.token == RELEASE_TOKEN:
-            return self._check_release(subject, olds, inputs, naming)
+        inputs = cast("Properties", without_nulls(news))
         declared = self.sdk.resource(subject.token)
+        if subject.token == _RELEASE and declared is not None:
+            return self._check_release(declared.inputs, subject, olds, inputs, naming)
         inputs["apiVersion"], inputs["kind"] = version, kind
         if declared is not None:
             failures = check_types(self.sdk, declared.inputs, inputs)
@@ -158,7 +159,7 @@ class KubernetesPackage(Package):
             ):
                 return f"the sandbox has no {kind}: name the object itself"
             return None
-        if "." not in group or group.endswith(".k8s.io") and self.sdk.has_group(group):
+        if "." not in group or (group.endswith(".k8s.io") and self.sdk.has_group(group)):
             return f"pulumi_kubernetes {self.version} has no kind {kind} in {version}"
         return None
 
@@ -195,20 +196,23 @@ class KubernetesPackage(Package):
         metadata["annotations"] = merged(given, {_AUTONAMED: "true"})
 
     def _check_release(
-        self, subject: Subject, olds: Properties, inputs: Properties, naming: Naming
+        self,
+        declared: dict[str, Property],
+        subject: Subject,
+        olds: Properties,
+        inputs: Properties,
+        naming: Naming,
     ) -> tuple[Properties, list[Failure]]:
-        declared = self.sdk.resource(RELEASE_TOKEN)
-        assert declared is not None
-        failures = check_types(self.sdk, declared.inputs, inputs)
+        failures = check_types(self.sdk, declared, inputs)
         inputs.setdefault("namespace", self._namespace())
         if "name" not in inputs and not naming.disabled:
             remembered = olds.get("name") if olds.get("__autonamed") else None
-            inputs["name"] = remembered or naming.proposal or (
-                f"{subject.name}-{naming.digits(8)}"
-            )
+            inputs["name"] = remembered or naming.proposal or (f"{subject.name}-{naming.digits(8)}")
             inputs["__autonamed"] = True
         name = plain(inputs.get("name"))
-        if isinstance(name, str) and (name_problem("Service", name) or len(name) > 53):
+        if isinstance(name, str) and (
+            name_problem("Service", name) or len(name) > _RELEASE_NAME_MAXIMUM
+        ):
             failures.append(
                 Failure("name", f"{name!r} is not a release name: a DNS label of at most 53")
             )
@@ -251,13 +255,11 @@ class KubernetesPackage(Package):
             lookup(old, path) == lookup(new, path)
             for path in ("metadata.name", "metadata.namespace")
         )
-        named = subject.token != RELEASE_TOKEN and not autonamed
-        return Difference(
-            changes=changes, delete_before_replace=replaces and named and same_place
-        )
+        named = subject.token != _RELEASE and not autonamed
+        return Difference(changes=changes, delete_before_replace=replaces and named and same_place)
 
     def _canonical(self, token: str, kind: str, inputs: Properties) -> Properties:
-        if token == RELEASE_TOKEN:
+        if token == _RELEASE:
             return inputs
         metadata = dict(as_dict(reveal(inputs.get("metadata"))) or {})
         if kind not in self.tables["cluster_scoped"]:
@@ -266,33 +268,29 @@ class KubernetesPackage(Package):
 
     # --- Create, Read, Update, Delete -----------------------------------------------------------
 
-    def create(self, subject: Subject, inputs: Properties, preview: bool) -> tuple[str, Properties]:
+    def create(
+        self, subject: Subject, inputs: Properties, *, preview: bool
+    ) -> tuple[str, Properties]:
         """Make an object; wait, in appearance, for what its annotations ask for."""
         if preview:
             return "", self._foresee(subject.token, inputs)
-        store, token, name = self.store, subject.token, subject.name
-        with store.locked():
-            identifier = ""
-            try:
-                store.count_create(name)
-                cluster = self._cluster()
-                cluster.require()
-                cluster.settle()
-                scoped = self._admit(cluster, token, inputs)
-                live = self._born(token, inputs, scoped)
-                identifier, path = self._place(cluster, live)
-                if path.is_file() and not self._flag("upsertExistingObjects"):
-                    raise ProviderError(f"{live['kind']} {identifier} exists already")
-                self._govern(cluster, live)
-            except (ProviderError, InjectedFailure) as error:
-                store.record("create", token, name, identifier, str(error))
-                raise
+        store, token = self.store, subject.token
+        with store.operation("create", token, subject.name) as entry:
+            store.count_create(subject.name)
+            cluster = self._cluster()
+            cluster.require()
+            cluster.settle()
+            scoped = self._admit(cluster, token, inputs)
+            live = self._born(token, inputs, scoped=scoped)
+            identifier, path = self._place(cluster, live)
+            entry.identifier = identifier
+            if path.is_file() and not self._flag("upsertExistingObjects"):
+                raise ProviderError(f"{live['kind']} {identifier} exists already")
+            self._govern(cluster, live)
             outputs = self._keep(cluster, token, inputs, live, path)
-            missing = waits.unmet(live)
-            reason = _not_ready(live, missing) if missing else None
-            store.record("create", token, name, identifier, reason)
-        if reason is not None:
-            raise InitFailure(identifier, outputs, inputs, [reason])
+            entry.failure = _not_ready(live)
+        if entry.failure is not None:
+            raise NotReadyError(identifier, outputs, inputs, [entry.failure])
         return identifier, outputs
 
     def read(
@@ -315,16 +313,13 @@ class KubernetesPackage(Package):
                 ):
                     live["status"] = status
                     self.store.write_object(path, live)
-        if subject.token == RELEASE_TOKEN:
-            found = _release_outputs(live)
-        else:
-            found = live
-        found = cast(Properties, restore(found, outputs))
+        found = _release_outputs(live) if subject.token == _RELEASE else live
+        found = cast("Properties", restore(found, outputs))
         asked = {key: value for key, value in inputs.items() if not key.startswith("__")}
         kept = {key: value for key, value in inputs.items() if key.startswith("__")}
         if not asked:
             return identifier, _inputs_of(subject.token, found), found
-        return identifier, merged(cast(Properties, observed(asked, found)), kept), found
+        return identifier, merged(cast("Properties", observed(asked, found)), kept), found
 
     def update(
         self,
@@ -332,6 +327,7 @@ class KubernetesPackage(Package):
         identifier: str,
         outputs: Properties,
         inputs: Properties,
+        *,
         preview: bool,
     ) -> Properties:
         """Change an object in place."""
@@ -339,47 +335,36 @@ class KubernetesPackage(Package):
             foreseen = self._foresee(subject.token, inputs)
             kept = as_dict(reveal(outputs.get("status")))
             return merged(foreseen, {"status": kept}) if kept is not None else foreseen
-        store, token, name = self.store, subject.token, subject.name
-        with store.locked():
-            try:
-                cluster = self._cluster()
-                cluster.require()
-                path = self._path(cluster, token, identifier)
-                before = store.read_object(path)
-                if before is None:
-                    raise ProviderError(f"{identifier} does not exist any more")
-                scoped = self._admit(cluster, token, inputs)
-                live = self._grown(token, inputs, scoped, before)
-                self._govern(cluster, live)
-            except ProviderError as error:
-                store.record("update", token, name, identifier, str(error))
-                raise
+        store, token = self.store, subject.token
+        with store.operation("update", token, subject.name, identifier) as entry:
+            cluster = self._cluster()
+            cluster.require()
+            path = self._path(cluster, token, identifier)
+            before = store.read_object(path)
+            if before is None:
+                raise ProviderError(f"{identifier} does not exist any more")
+            scoped = self._admit(cluster, token, inputs)
+            live = self._grown(token, inputs, before, scoped=scoped)
+            self._govern(cluster, live)
             changed = self._keep(cluster, token, inputs, live, path)
-            missing = waits.unmet(live)
-            reason = _not_ready(live, missing) if missing else None
-            store.record("update", token, name, identifier, reason)
-        if reason is not None:
-            raise InitFailure(identifier, changed, inputs, [reason])
+            entry.failure = _not_ready(live)
+        if entry.failure is not None:
+            raise NotReadyError(identifier, changed, inputs, [entry.failure])
         return changed
 
     def delete(self, subject: Subject, identifier: str, outputs: Properties) -> None:
         """Remove an object, unless something in the cluster would hang or break."""
         del outputs
         store = self.store
-        with store.locked():
-            try:
-                cluster = self._cluster()
-                cluster.require()
-                path = self._path(cluster, subject.token, identifier)
-                live = store.read_object(path)
-                if live is not None:
-                    self._release_hold(cluster, live)
-                    store.remove_object(path)
-                    self._clean_up(cluster, live)
-            except ProviderError as error:
-                store.record("delete", subject.token, subject.name, identifier, str(error))
-                raise
-            store.record("delete", subject.token, subject.name, identifier)
+        with store.operation("delete", subject.token, subject.name, identifier):
+            cluster = self._cluster()
+            cluster.require()
+            path = self._path(cluster, subject.token, identifier)
+            live = store.read_object(path)
+            if live is not None:
+                self._release_hold(cluster, live)
+                store.remove_object(path)
+                self._clean_up(cluster, live)
 
     # --- parts of the above ---------------------------------------------------------------------
 
@@ -388,7 +373,7 @@ class KubernetesPackage(Package):
         declared = self.sdk.resource(token)
         if declared is not None and "status" in declared.outputs and "status" not in result:
             result["status"] = UNKNOWN
-        if token != RELEASE_TOKEN:
+        if token != _RELEASE:
             metadata = dict(as_dict(reveal(result.get("metadata"))) or {})
             _, kind = split_token(token)
             if declared is not None and kind not in self.tables["cluster_scoped"]:
@@ -402,15 +387,15 @@ class KubernetesPackage(Package):
         if has_unknown(inputs):
             raise ProviderError("an input is still not known")
         version, kind = split_token(token)
-        if token == RELEASE_TOKEN:
+        if token == _RELEASE:
             return True
         if self.sdk.resource(token) is None:
             return cluster.custom_scope(version, kind) == "Namespaced"
         return kind not in self.tables["cluster_scoped"]
 
-    def _born(self, token: str, inputs: Properties, scoped: bool) -> Properties:
-        live = self._as_object(token, inputs, scoped)
-        metadata = cast(Properties, live["metadata"])
+    def _born(self, token: str, inputs: Properties, *, scoped: bool) -> Properties:
+        live = self._as_object(token, inputs, scoped=scoped)
+        metadata = cast("Properties", live["metadata"])
         if "name" not in metadata:
             metadata["name"] = f"{plain(metadata['generateName'])}{secrets.token_hex(3)[:5]}"
         metadata["uid"] = str(uuid.uuid4())
@@ -421,11 +406,11 @@ class KubernetesPackage(Package):
         return live
 
     def _grown(
-        self, token: str, inputs: Properties, scoped: bool, before: Properties
+        self, token: str, inputs: Properties, before: Properties, *, scoped: bool
     ) -> Properties:
-        live = self._as_object(token, inputs, scoped)
-        metadata = cast(Properties, live["metadata"])
-        old = cast(Properties, before["metadata"])
+        live = self._as_object(token, inputs, scoped=scoped)
+        metadata = cast("Properties", live["metadata"])
+        old = cast("Properties", before["metadata"])
         for key in (*_SERVER_FIELDS, "name"):
             if key in old:
                 metadata[key] = old[key]
@@ -434,18 +419,18 @@ class KubernetesPackage(Package):
         metadata["resourceVersion"] = str(self.store.next_number("resource-version", 1_001))
         if "status" in before:
             live["status"] = before["status"]
-        if token == RELEASE_TOKEN:
-            status = cast(Properties, live["status"])
+        if token == _RELEASE:
+            status = cast("Properties", live["status"])
             status["revision"] = int(status.get("revision", 1)) + 1
             status["version"] = plain(inputs.get("version"))
         return live
 
-    def _as_object(self, token: str, inputs: Properties, scoped: bool) -> Properties:
-        if token == RELEASE_TOKEN:
+    def _as_object(self, token: str, inputs: Properties, *, scoped: bool) -> Properties:
+        if token == _RELEASE:
             spec = {
                 key: value
                 for key, value in inputs.items()
-                if key not in ("name", "namespace", "compat") and not key.startswith("__")
+                if key not in ("name", "namespace") and not key.startswith("__")
             }
             return {
                 "apiVersion": "helm.sh/v3",
@@ -472,7 +457,7 @@ class KubernetesPackage(Package):
         kind = str(live["kind"])
         identifier = str(lookup(live, "metadata.uid"))
         scope = Scope(live, identifier, self._allocate)
-        template = cast(dict[str, Any], self.tables["status"]).get(kind)
+        template = cast("dict[str, Any]", self.tables["status"]).get(kind)
         if template is not None:
             live["status"] = fill(template, scope)
         if kind == "Service" and lookup(live, "spec.type") == "LoadBalancer":
@@ -513,7 +498,7 @@ class KubernetesPackage(Package):
     def _govern(self, cluster: Cluster, live: Properties) -> None:
         """Let the controllers of the cluster do their part on a new or changed object."""
         if live["kind"] == "Application" and str(live["apiVersion"]).startswith(argocd.GROUP):
-            status = cluster.application_status(cast(Properties, plain(live)), _now())
+            status = cluster.application_status(cast("Properties", plain(live)), _now())
             if status is not None:
                 live["status"] = status
         if live["kind"] == RELEASE_KIND and chart_name(live) == "argo-cd":
@@ -524,7 +509,7 @@ class KubernetesPackage(Package):
     def _keep(
         self, cluster: Cluster, token: str, inputs: Properties, live: Properties, path: Path
     ) -> Properties:
-        if token == RELEASE_TOKEN:
+        if token == _RELEASE:
             cluster.store.write_object(path, live)
             asked = {key: value for key, value in inputs.items() if not key.startswith("__")}
             return merged(asked, {"status": live["status"]})
@@ -607,7 +592,10 @@ def _leads_elsewhere(old: Properties, new: Properties) -> bool:
         return True
 
 
-def _not_ready(live: Properties, missing: list[str]) -> str:
+def _not_ready(live: Properties) -> str | None:
+    missing = waits.unmet(live)
+    if not missing:
+        return None
     name = plain(lookup(live, "metadata.name"))
     annotations = as_dict(lookup(live, "metadata.annotations")) or {}
     seconds = plain(annotations.get(waits.TIMEOUT)) or "the default time of"
@@ -615,7 +603,7 @@ def _not_ready(live: Properties, missing: list[str]) -> str:
     sync = lookup(live, "status.sync.status")
     if sync is not None:
         text += f" (sync {sync}, health {lookup(live, 'status.health.status')})"
-    for item in cast(list[Any], lookup(live, "status.conditions") or []):
+    for item in cast("list[Any]", lookup(live, "status.conditions") or []):
         message = lookup(item, "message")
         if message:
             text += f"; {message}"
@@ -623,7 +611,7 @@ def _not_ready(live: Properties, missing: list[str]) -> str:
 
 
 def _release_outputs(live: Properties) -> Properties:
-    spec = cast(Properties, live["spec"])
+    spec = cast("Properties", live["spec"])
     return merged(
         spec,
         {
@@ -636,7 +624,7 @@ def _release_outputs(live: Properties) -> Properties:
 
 def _inputs_of(token: str, found: Properties) -> Properties:
     inputs = {key: value for key, value in found.items() if key != "status"}
-    if token != RELEASE_TOKEN:
+    if token != _RELEASE:
         metadata = dict(as_dict(reveal(inputs.get("metadata"))) or {})
         for key in _SERVER_FIELDS:
             metadata.pop(key, None)
@@ -645,4 +633,4 @@ def _inputs_of(token: str, found: Properties) -> Properties:
 
 
 def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -146,8 +146,6 @@ def observed(inputs: Any, live: Any) -> Any:
     """Return the inputs with the values that the live object has in their places."""
     asked, found = as_dict(reveal(inputs)), as_dict(reveal(live))
     if asked is not None and found is not None:
-        result = {
-            key: observed(item, found[key]) for key, item in asked.items() if key in found
-        }
-        return result if inputs is asked else cast(Any, type(inputs))(result)
+        result = {key: observed(item, found[key]) for key, item in asked.items() if key in found}
+        return result if inputs is asked else cast("Any", type(inputs))(result)
     return live

@@ -5,16 +5,17 @@ import secrets
 from dataclasses import dataclass, field
 
 from sandbox.provider.check import Failure
-from sandbox.provider.diff import Change
+from sandbox.provider.diff import Change, compare
 from sandbox.provider.sdk_types import SdkTypes
+from sandbox.provider.store import OperationError
 from sandbox.provider.values import Properties
 
 
-class ProviderError(Exception):
+class ProviderError(OperationError):
     """The provider or the cloud behind it refuses an operation. The text holds no secret."""
 
 
-class InitFailure(Exception):
+class NotReadyError(Exception):
     """The resource was made or changed, but did not become ready.
 
     Attributes:
@@ -68,9 +69,11 @@ class Naming:
 
     def digits(self, count: int) -> str:
         """Return hexadecimal digits, from the seed where there is one."""
-        return self.seed.hex()[:count] if len(self.seed) * 2 >= count else secrets.token_hex(count)[
-            :count
-        ]
+        return (
+            self.seed.hex()[:count]
+            if len(self.seed) * 2 >= count
+            else secrets.token_hex(count)[:count]
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,8 +104,6 @@ class Package(abc.ABC):
 
     def diff_config(self, old: Properties, new: Properties) -> Difference:
         """Compare two configurations of the provider; here every change is made in place."""
-        from sandbox.provider.diff import compare
-
         return Difference(changes=compare(old, new))
 
     @abc.abstractmethod
@@ -122,7 +123,9 @@ class Package(abc.ABC):
         """Compare the inputs that a resource was last given with new ones."""
 
     @abc.abstractmethod
-    def create(self, subject: Subject, inputs: Properties, preview: bool) -> tuple[str, Properties]:
+    def create(
+        self, subject: Subject, inputs: Properties, *, preview: bool
+    ) -> tuple[str, Properties]:
         """Make a resource and return its id and properties."""
 
     @abc.abstractmethod
@@ -138,6 +141,7 @@ class Package(abc.ABC):
         identifier: str,
         outputs: Properties,
         inputs: Properties,
+        *,
         preview: bool,
     ) -> Properties:
         """Change a resource in place and return its properties."""

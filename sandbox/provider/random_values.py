@@ -6,22 +6,11 @@ import random
 import secrets
 import string
 import uuid
-from typing import cast
+from collections.abc import Callable
 
-from sandbox.provider.cloud import CloudPackage
-from sandbox.provider.check import Failure
-from sandbox.provider.package import ProviderError, Subject
-from sandbox.provider.rules import TypeRules
-from sandbox.provider.store import InjectedFailure
-from sandbox.provider.values import (
-    UNKNOWN,
-    Properties,
-    Secret,
-    Value,
-    has_secret,
-    mark_secret,
-    plain,
-)
+from sandbox.provider.drawn import DrawnPackage
+from sandbox.provider.package import ProviderError
+from sandbox.provider.values import Properties
 
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 _ADJECTIVES = ("brave", "calm", "eager", "fair", "keen", "quiet", "swift", "warm")
@@ -30,114 +19,58 @@ _ANIMALS = ("badger", "crane", "falcon", "heron", "lynx", "otter", "raven", "sto
 _ITERATIONS = 1000
 
 
-class RandomPackage(CloudPackage):
+class RandomPackage(DrawnPackage):
     """Makes random values when they are created and never again."""
 
     def __init__(self) -> None:
         """Load the rules table."""
         super().__init__("random")
 
-    def check_config(self, config: Properties) -> list[Failure]:
-        """Refuse any setting: the provider has none."""
-        known = ("version", "pluginDownloadURL")
-        return [
-            Failure(key, "the random provider has no settings")
-            for key in config
-            if key not in known
-        ]
-
-    def create(self, subject: Subject, inputs: Properties, preview: bool) -> tuple[str, Properties]:
-        """Draw the values, or at preview leave them open."""
-        rules = self.row(subject.token)
-        state = {key: value for key, value in inputs.items() if not key.startswith("__")}
-        if preview:
-            return "", self._foresee(subject.token, rules, state, {})
-        with self.store.locked():
-            try:
-                self.store.count_create(subject.name)
-            except InjectedFailure as error:
-                self.store.record("create", subject.token, subject.name, "", str(error))
-                raise
-            identifier, drawn = _draw(subject.token, cast(Properties, plain(state)))
-            self.store.record("create", subject.token, subject.name, identifier)
-        return identifier, self._outputs(rules, state, drawn)
-
-    def _outputs(self, rules: TypeRules, state: Properties, drawn: Properties) -> Properties:
-        result = dict(state)
-        for key, value in drawn.items():
-            result[key] = value
-        for path in rules.secret_outputs:
-            mark_secret(result, path)
-        return result
-
-    def read(
-        self, subject: Subject, identifier: str, inputs: Properties, outputs: Properties
-    ) -> tuple[str, Properties, Properties]:
-        """Return what the state has: nobody else knows the values."""
-        if not outputs:
-            raise ProviderError(f"{subject.token} can't be imported in the sandbox")
-        return identifier, inputs, outputs
-
-    def update(
-        self,
-        subject: Subject,
-        identifier: str,
-        outputs: Properties,
-        inputs: Properties,
-        preview: bool,
-    ) -> Properties:
-        """Keep the values; nothing that changes them can be changed in place."""
-        rules = self.row(subject.token)
-        state = {key: value for key, value in inputs.items() if not key.startswith("__")}
-        kept = {key: outputs[key] for key in rules.outputs if key in outputs}
-        if not preview:
-            with self.store.locked():
-                self.store.record("update", subject.token, subject.name, identifier)
-        return self._outputs(rules, state, kept)
-
-    def delete(self, subject: Subject, identifier: str, outputs: Properties) -> None:
-        """Note that the value is forgotten."""
-        del outputs
-        with self.store.locked():
-            self.store.record("delete", subject.token, subject.name, identifier)
+    def draw(self, token: str, inputs: Properties) -> tuple[str, Properties]:
+        """Draw the values of a new resource."""
+        return _MAKERS[token.rpartition(":")[2]](inputs)
 
 
-def _draw(token: str, inputs: Properties) -> tuple[str, Properties]:
-    kind = token.rpartition(":")[2]
-    match kind:
-        case "RandomPassword":
-            text = _text(inputs)
-            return "none", {"result": text, "bcryptHash": _hash(text)}
-        case "RandomString":
-            text = _text(inputs)
-            return text, {"result": text}
-        case "RandomId":
-            return _identifier(inputs)
-        case "RandomBytes":
-            data = secrets.token_bytes(inputs["length"])
-            return "none", {"base64": base64.b64encode(data).decode(), "hex": data.hex()}
-        case "RandomUuid" | "RandomUuid4" | "RandomUuid7":
-            text = str(uuid.uuid4())
-            return text, {"result": text}
-        case "RandomPet":
-            text = _pet(inputs)
-            return text, {}
-        case "RandomInteger":
-            generator = _generator(inputs)
-            number = generator.randint(inputs["min"], inputs["max"])
-            return str(number), {"result": number}
-        case "RandomShuffle":
-            items = list(inputs["inputs"])
-            _generator(inputs).shuffle(items)
-            count = inputs.get("resultCount", len(items))
-            return "-", {"results": [items[index % len(items)] for index in range(count)]}
-        case _:
-            raise ProviderError(f"the sandbox can't draw a {kind}")
+def _password(inputs: Properties) -> tuple[str, Properties]:
+    text = _text(inputs)
+    return "none", {"result": text, "bcryptHash": _hash(text)}
+
+
+def _string(inputs: Properties) -> tuple[str, Properties]:
+    text = _text(inputs)
+    return text, {"result": text}
+
+
+def _bytes(inputs: Properties) -> tuple[str, Properties]:
+    data = secrets.token_bytes(inputs["length"])
+    return "none", {"base64": base64.b64encode(data).decode(), "hex": data.hex()}
+
+
+def _uuid(inputs: Properties) -> tuple[str, Properties]:
+    del inputs
+    text = str(uuid.uuid4())
+    return text, {"result": text}
+
+
+def _integer(inputs: Properties) -> tuple[str, Properties]:
+    if inputs["min"] > inputs["max"]:
+        raise ProviderError("min is more than max")
+    number = _generator(inputs).randint(inputs["min"], inputs["max"])
+    return str(number), {"result": number}
+
+
+def _shuffle(inputs: Properties) -> tuple[str, Properties]:
+    items = list(inputs["inputs"])
+    _generator(inputs).shuffle(items)
+    count = inputs.get("resultCount", len(items))
+    return "-", {"results": [items[index % len(items)] for index in range(count)]}
 
 
 def _generator(inputs: Properties) -> random.Random:
     seed = inputs.get("seed")
-    return random.Random(seed) if seed is not None else random.SystemRandom()
+    if seed is None:
+        return random.SystemRandom()
+    return random.Random(seed)  # noqa: S311 - a seed asks for the same result every time
 
 
 def _text(inputs: Properties) -> str:
@@ -183,11 +116,25 @@ def _identifier(inputs: Properties) -> tuple[str, Properties]:
     }
 
 
-def _pet(inputs: Properties) -> str:
+def _pet(inputs: Properties) -> tuple[str, Properties]:
     length = inputs.get("length", 2)
     words = [secrets.choice(_ADVERBS) for _ in range(max(length - 2, 0))]
     if length > 1:
         words.append(secrets.choice(_ADJECTIVES))
     words.append(secrets.choice(_ANIMALS))
     prefix = inputs.get("prefix")
-    return inputs.get("separator", "-").join([prefix, *words] if prefix else words)
+    name = inputs.get("separator", "-").join([prefix, *words] if prefix else words)
+    return name, {}
+
+
+_MAKERS: dict[str, Callable[[Properties], tuple[str, Properties]]] = {
+    "RandomBytes": _bytes,
+    "RandomId": _identifier,
+    "RandomInteger": _integer,
+    "RandomPassword": _password,
+    "RandomPet": _pet,
+    "RandomShuffle": _shuffle,
+    "RandomString": _string,
+    "RandomUuid": _uuid,
+    "RandomUuid4": _uuid,
+}

@@ -91,7 +91,15 @@ _GETTER = re.compile(
 )
 _SIGNATURE = re.compile(r"def __init__\((.*?)\):\n", re.DOTALL)
 _ENUM_VALUE = re.compile(r"^    [A-Z][A-Z0-9_]* = (.+)$", re.MULTILINE)
-_SCALARS = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_SCALARS = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "Any": "any",
+    "Asset": "asset",
+    "Archive": "asset",
+}
 
 
 def _snake(name: str) -> str:
@@ -119,6 +127,22 @@ def _class_text(path: Path, name: str) -> str | None:
     text = _source(path)
     end = _UNINDENTED.search(text, start + 1)
     return text[start : end.start() if end else len(text)]
+
+
+def _required(text: str) -> set[str]:
+    """Return the arguments of a class's constructor that have no default."""
+    signature = _SIGNATURE.search(text)
+    if signature is None:
+        return set()
+    function = ast.parse(f"def constructor({signature.group(1)}): ...").body[0]
+    if not isinstance(function, ast.FunctionDef):
+        raise SdkShapeError("a constructor of the SDK can't be read")
+    arguments = function.args
+    return {
+        argument.arg
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is None
+    }
 
 
 class SdkTypes:
@@ -154,7 +178,7 @@ class SdkTypes:
 
     def has_group(self, group: str) -> bool:
         """Tell whether the Kubernetes SDK has an API group, for example ``apps``."""
-        return (self._root / group.split(".")[0]).is_dir()
+        return (self._root / group.split(".", maxsplit=1)[0]).is_dir()
 
     def object(self, reference: ObjectOf) -> dict[str, Property]:
         """Return the keys of a nested object type.
@@ -186,10 +210,7 @@ class SdkTypes:
         body = _class_text(path, name)
         if body is None:
             raise SdkShapeError(f"{path} has no class {name}")
-        outputs = tuple(
-            match["name"] if match["name"] else match["python"]
-            for match in _GETTER.finditer(body)
-        )
+        outputs = tuple(match["name"] or match["python"] for match in _GETTER.finditer(body))
         return ResourceType(token, self._properties(text, folder), outputs)
 
     def _module_file(self, module: str, name: str) -> tuple[Path, Path]:
@@ -206,49 +227,37 @@ class SdkTypes:
         return folder, folder / f"{_snake(leaf)}.py"
 
     def _properties(self, text: str, folder: Path) -> dict[str, Property]:
-        signature = _SIGNATURE.search(text)
-        required: set[str] = set()
-        if signature is not None:
-            function = ast.parse(f"def f({signature.group(1)}): pass").body[0]
-            assert isinstance(function, ast.FunctionDef)
-            arguments = function.args
-            for argument, default in zip(
-                arguments.kwonlyargs, arguments.kw_defaults, strict=True
-            ):
-                if default is None:
-                    required.add(argument.arg)
+        required = _required(text)
         result: dict[str, Property] = {}
         for match in _GETTER.finditer(text):
-            name = match["name"] if match["name"] else match["python"]
+            name = match["name"] or match["python"]
             expression = ast.parse(match["type"], mode="eval").body
-            result[name] = Property(
-                self._type(expression, folder), match["python"] in required
-            )
+            result[name] = Property(self._type(expression, folder), match["python"] in required)
         return result
 
     def _type(self, node: ast.expr, folder: Path) -> TypeReference:
+        found: TypeReference | None = None
         if isinstance(node, ast.Subscript):
-            head = ast.unparse(node.value).rpartition(".")[2]
-            inside = node.slice
-            if head in ("Input", "Optional", "InputType", "Output"):
-                return self._type(inside, folder)
-            if head == "Sequence":
-                return ListOf(self._type(inside, folder))
-            if head == "Mapping" and isinstance(inside, ast.Tuple):
-                return MapOf(self._type(inside.elts[1], folder))
-            if head == "Union" and isinstance(inside, ast.Tuple):
-                return self._union(inside.elts, folder)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return self._named(node.value, folder)
-        if isinstance(node, ast.Name | ast.Attribute):
-            leaf = ast.unparse(node).rpartition(".")[2]
-            if leaf in _SCALARS:
-                return Scalar(_SCALARS[leaf])
-            if leaf == "Any":
-                return Scalar("any")
-            if leaf in ("Asset", "Archive"):
-                return Scalar("asset")
-        raise SdkShapeError(f"cannot read the type {ast.unparse(node)} in {folder}")
+            found = self._generic(ast.unparse(node.value).rpartition(".")[2], node.slice, folder)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found = self._named(node.value, folder)
+        elif isinstance(node, ast.Name | ast.Attribute):
+            kind = _SCALARS.get(ast.unparse(node).rpartition(".")[2])
+            found = Scalar(kind) if kind is not None else None
+        if found is None:
+            raise SdkShapeError(f"cannot read the type {ast.unparse(node)} in {folder}")
+        return found
+
+    def _generic(self, head: str, inside: ast.expr, folder: Path) -> TypeReference | None:
+        if head in ("Input", "Optional", "InputType", "Output"):
+            return self._type(inside, folder)
+        if head == "Sequence":
+            return ListOf(self._type(inside, folder))
+        if not isinstance(inside, ast.Tuple):
+            return None
+        if head == "Mapping":
+            return MapOf(self._type(inside.elts[1], folder))
+        return self._union(inside.elts, folder) if head == "Union" else None
 
     def _union(self, members: list[ast.expr], folder: Path) -> TypeReference:
         options = [self._type(member, folder) for member in members]

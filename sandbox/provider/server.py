@@ -1,7 +1,7 @@
 """Serves a package over Pulumi's provider protocol (pulumirpc.ResourceProvider, gRPC)."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent import futures
 from contextlib import contextmanager
 from typing import Any, NoReturn, cast
@@ -12,18 +12,17 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 
 from sandbox.provider import wire
 from sandbox.provider.check import Failure
-from sandbox.provider.diff import Change, Kind
+from sandbox.provider.diff import Change
 from sandbox.provider.package import (
     Difference,
-    InitFailure,
     Naming,
+    NotReadyError,
     Package,
-    ProviderError,
     Subject,
 )
 from sandbox.provider.rules import RulesError
 from sandbox.provider.sdk_types import SdkShapeError
-from sandbox.provider.store import InjectedFailure, StoreError
+from sandbox.provider.store import OperationError, StoreError
 from sandbox.provider.values import Properties, without_nulls
 
 _LARGEST_MESSAGE = 400 * 1024 * 1024
@@ -32,8 +31,8 @@ _LOG = logging.getLogger(__name__)
 
 # The generated protocol modules carry no usable types for pyright; they are handled as Any here,
 # and only here.
-_pb = cast(Any, provider_pb2)
-_EXPECTED_ERRORS = (ProviderError, InjectedFailure, RulesError, SdkShapeError, StoreError)
+_pb = cast("Any", provider_pb2)
+_EXPECTED_ERRORS = (OperationError, RulesError, SdkShapeError, StoreError)
 
 
 def _subject(request: Any) -> Subject:
@@ -54,13 +53,11 @@ def _naming(request: Any) -> Naming:
 
 
 def _properties(properties: Properties) -> struct_pb2.Struct:
-    return wire.encode(cast(Properties, without_nulls(properties)))
+    return wire.encode(cast("Properties", without_nulls(properties)))
 
 
 def _failures(failures: list[Failure]) -> list[Any]:
-    return [
-        _pb.CheckFailure(property=failure.path, reason=failure.reason) for failure in failures
-    ]
+    return [_pb.CheckFailure(property=failure.path, reason=failure.reason) for failure in failures]
 
 
 def _kind(change: Change) -> Any:
@@ -78,8 +75,7 @@ def _difference(difference: Difference) -> Any:
         replaces=sorted({change.text for change in changes if change.replaces}),
         deleteBeforeReplace=difference.delete_before_replace,
         detailedDiff={
-            change.text: _pb.PropertyDiff(kind=_kind(change), inputDiff=True)
-            for change in changes
+            change.text: _pb.PropertyDiff(kind=_kind(change), inputDiff=True) for change in changes
         },
         hasDetailedDiff=True,
     )
@@ -91,13 +87,13 @@ def _fail(context: Any, code: grpc.StatusCode, message: str) -> NoReturn:
 
 
 @contextmanager
-def _answered(context: Any) -> Iterator[None]:
+def _answered(context: Any) -> Generator[None]:
     """Turn the errors of a package into answers that the engine shows well."""
     try:
         yield
-    except InitFailure as failure:
+    except NotReadyError as failure:
         detail = any_pb2.Any()
-        detail.Pack(
+        cast("Any", detail).Pack(
             _pb.ErrorResourceInitFailed(
                 id=failure.identifier,
                 properties=_properties(failure.outputs),
@@ -105,12 +101,10 @@ def _answered(context: Any) -> Iterator[None]:
                 reasons=failure.reasons,
             )
         )
-        status = cast(Any, status_pb2).Status(
+        status = cast("Any", status_pb2).Status(
             code=grpc.StatusCode.UNKNOWN.value[0], message=str(failure), details=[detail]
         )
-        context.set_trailing_metadata(
-            (("grpc-status-details-bin", status.SerializeToString()),)
-        )
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         _fail(context, grpc.StatusCode.UNKNOWN, str(failure))
     except _EXPECTED_ERRORS as error:
         _fail(context, grpc.StatusCode.FAILED_PRECONDITION, str(error))
@@ -148,7 +142,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
         """Return the version, which is that of the installed SDK."""
         del request, context
-        return cast(Any, plugin_pb2).PluginInfo(version=self._package.version)
+        return cast("Any", plugin_pb2).PluginInfo(version=self._package.version)
 
     def GetSchema(self, request: Any, context: Any) -> Any:
         """Return no schema: types come from the SDK."""
@@ -217,7 +211,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         """Make a resource."""
         with _answered(context):
             identifier, outputs = self._package.create(
-                _subject(request), wire.decode(request.properties), request.preview
+                _subject(request), wire.decode(request.properties), preview=request.preview
             )
         return _pb.CreateResponse(
             id="" if request.preview else identifier, properties=_properties(outputs)
@@ -246,7 +240,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 request.id,
                 wire.decode(request.olds),
                 wire.decode(request.news),
-                request.preview,
+                preview=request.preview,
             )
         return _pb.UpdateResponse(properties=_properties(outputs))
 

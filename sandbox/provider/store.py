@@ -12,13 +12,13 @@ Secret values are not written: their place holds a marker with the SHA-256 of th
 enough to notice a change. Every change happens under one file lock.
 """
 
-import datetime
+import datetime as dt
 import fcntl
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any, cast
 
 import yaml
 
+from sandbox.provider.rules import read_yaml
 from sandbox.provider.values import (
     UNKNOWN,
     Properties,
@@ -49,7 +50,11 @@ class StoreError(Exception):
     """The store's folder is not named or can't be used."""
 
 
-class InjectedFailure(Exception):
+class OperationError(Exception):
+    """An operation on a resource is refused. The text holds no secret: it goes into the journal."""
+
+
+class InjectedError(OperationError):
     """A failure that a test asked for."""
 
 
@@ -72,6 +77,19 @@ class Record:
     inputs: Properties
     outputs: Properties
     aliases: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Entry:
+    """What the journal is to say about an operation that is under way.
+
+    Attributes:
+        identifier: the id; empty while there is none.
+        failure: why it failed; None when it did not.
+    """
+
+    identifier: str
+    failure: str | None = None
 
 
 def fingerprint(value: Value) -> str:
@@ -104,8 +122,14 @@ def restore(stored: Value, known: Value) -> Value:
     stored resource is not what the state says.
     """
     if isinstance(stored, str) and stored.startswith(REDACTED):
-        return known if isinstance(known, Secret) and fingerprint(known) == stored else (
-            Secret(known) if known is not None and fingerprint(known) == stored else Secret(stored)
+        return (
+            known
+            if isinstance(known, Secret) and fingerprint(known) == stored
+            else (
+                Secret(known)
+                if known is not None and fingerprint(known) == stored
+                else Secret(stored)
+            )
         )
     inner = known.value if isinstance(known, Secret) else known
     result = stored
@@ -167,7 +191,7 @@ class Store:
             raise StoreError(f"cannot use {HOME_VARIABLE}={home}: {error}") from error
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         """Hold the store's lock; not to be nested."""
         with (self.home / ".lock").open("a", encoding="utf-8") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -176,6 +200,26 @@ class Store:
             finally:
                 fcntl.flock(handle, fcntl.LOCK_UN)
 
+    @contextmanager
+    def operation(self, kind: str, token: str, name: str, identifier: str = "") -> Generator[Entry]:
+        """Hold the lock during an operation, and note in the journal how it ended.
+
+        Args:
+            kind: create, update or delete.
+            token: the resource type.
+            name: the logical name.
+            identifier: the id, where there is one already.
+        """
+        entry = Entry(identifier)
+        with self.locked():
+            try:
+                yield entry
+            except OperationError as error:
+                entry.failure = str(error)
+                raise
+            finally:
+                self._record(kind, token, name, entry)
+
     # --- counters -------------------------------------------------------------------------------
 
     def counters(self) -> dict[str, Any]:
@@ -183,7 +227,7 @@ class Store:
         path = self.home / "counters.json"
         if not path.is_file():
             return {}
-        return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+        return cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
 
     def save_counters(self, counters: dict[str, Any]) -> None:
         """Write the counters; the lock must be held."""
@@ -199,30 +243,19 @@ class Store:
 
     # --- journal --------------------------------------------------------------------------------
 
-    def record(
-        self, operation: str, token: str, name: str, identifier: str, failure: str | None = None
-    ) -> None:
-        """Add a line to the journal; the lock must be held.
-
-        Args:
-            operation: create, update or delete.
-            token: the resource type.
-            name: the logical name.
-            identifier: the id; empty when there is none.
-            failure: why it failed; None when it did not. Must hold no secret.
-        """
-        entry: dict[str, Any] = {
+    def _record(self, kind: str, token: str, name: str, entry: Entry) -> None:
+        line: dict[str, Any] = {
             "sequence": self.next_number("journal"),
-            "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
-            "operation": operation,
+            "time": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
+            "operation": kind,
             "type": token,
             "name": name,
-            "id": identifier,
+            "id": entry.identifier,
         }
-        if failure is not None:
-            entry["failed"] = failure
+        if entry.failure is not None:
+            line["failed"] = entry.failure
         with (self.home / "journal.jsonl").open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps(entry) + "\n")
+            handle.write(json.dumps(line) + "\n")
 
     def journal(self) -> list[dict[str, Any]]:
         """Read the whole journal."""
@@ -235,16 +268,16 @@ class Store:
         """Count an attempt to create; the lock must be held.
 
         Raises:
-            InjectedFailure: the environment asks this one to fail.
+            InjectedError: the environment asks this one to fail.
         """
         number = self.next_number("creates")
         wanted = os.environ.get(FAIL_AT_VARIABLE, "")
         if wanted and number == int(wanted):
-            raise InjectedFailure(
+            raise InjectedError(
                 f"create number {number} ({name}) fails because {FAIL_AT_VARIABLE}={wanted}"
             )
         if name and name == os.environ.get(FAIL_ON_VARIABLE, ""):
-            raise InjectedFailure(f"creating {name} fails because {FAIL_ON_VARIABLE}={name}")
+            raise InjectedError(f"creating {name} fails because {FAIL_ON_VARIABLE}={name}")
 
     # --- cloud resources ------------------------------------------------------------------------
 
@@ -269,7 +302,7 @@ class Store:
         return [self._load(path) for path in sorted((self.home / "cloud").glob("*/*/*.json"))]
 
     def _load(self, path: Path) -> Record:
-        content = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+        content = cast("dict[str, Any]", json.loads(path.read_text(encoding="utf-8")))
         return Record(
             token=content["type"],
             id=content["id"],
@@ -307,8 +340,7 @@ class Store:
         """Read an object; None when it does not exist."""
         if not path.is_file():
             return None
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        return cast(Properties, yaml.load(path.read_text(encoding="utf-8"), Loader=loader))
+        return cast("Properties", read_yaml(path))
 
     def write_object(self, path: Path, content: Properties) -> None:
         """Write an object as YAML; secrets are replaced by markers. The lock must be held."""
@@ -325,8 +357,6 @@ class Store:
     def objects(self, cluster: str, namespace: str | None = None, kind: str = "*") -> list[Path]:
         """List the files of a cluster's objects, of one namespace or of all."""
         folder = self.home / "objects" / _slug(cluster)
-        if namespace == "":
-            scope = "_cluster"
-        else:
-            scope = "*" if namespace is None else _slug(namespace)
+        scopes = {None: "*", "": "_cluster"}
+        scope = scopes[namespace] if namespace in scopes else _slug(str(namespace))
         return sorted(folder.glob(f"{scope}/{kind}.*.yaml"))

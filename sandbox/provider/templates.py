@@ -6,7 +6,7 @@ numbers and texts follow from the resource's id, so that they are the same whene
 """
 
 import base64
-import datetime
+import datetime as dt
 import hashlib
 import ipaddress
 import re
@@ -101,7 +101,7 @@ def _fingerprint(scope: Scope, path: str) -> str:
 
 def _now(scope: Scope, _: str) -> str:
     del scope
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _address(scope: Scope, family: str) -> str:

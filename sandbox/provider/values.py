@@ -46,12 +46,12 @@ Path: TypeAlias = tuple[str | int, ...]
 
 def as_dict(value: Value) -> Properties | None:
     """Return the value as a property map when it is one, else None."""
-    return cast(Properties, value) if isinstance(value, dict) else None
+    return cast("Properties", value) if isinstance(value, dict) else None
 
 
 def as_list(value: Value) -> list[Any] | None:
     """Return the value as a list when it is one, else None."""
-    return cast(list[Any], value) if isinstance(value, list) else None
+    return cast("list[Any]", value) if isinstance(value, list) else None
 
 
 def reveal(value: Value) -> Value:
@@ -100,9 +100,7 @@ def without_nulls(value: Value) -> Value:
         return Secret(without_nulls(value.value))
     if (fields := as_dict(value)) is not None:
         return {
-            key: without_nulls(item)
-            for key, item in fields.items()
-            if reveal(item) is not None
+            key: without_nulls(item) for key, item in fields.items() if reveal(item) is not None
         }
     if (items := as_list(value)) is not None:
         return [without_nulls(item) for item in items]
@@ -181,9 +179,9 @@ def mark_secret(properties: Properties, pattern: str) -> None:
     target: Properties | None = properties
     for key in parents:
         target = as_dict(target.get(key)) if target is not None else None
-    if target is not None and target.get(last) is not None:
-        if not isinstance(target[last], Secret):
-            target[last] = Secret(target[last])
+    given = target.get(last) if target is not None else None
+    if target is not None and given is not None and not isinstance(given, Secret):
+        target[last] = Secret(given)
 
 
 def copy_secrets(value: Value, like: Value) -> Value:

@@ -79,7 +79,7 @@ def expectations(annotation: str) -> list[Expectation]:
         content: Any = json.loads(annotation)
     except json.JSONDecodeError:
         content = annotation
-    texts = cast(list[Any], content) if isinstance(content, list) else [annotation]
+    texts = cast("list[Any]", content) if isinstance(content, list) else [annotation]
     if not texts:
         raise WaitError(f"{WAIT_FOR} is an empty list")
     return [_expectation(str(text)) for text in texts]

@@ -5,14 +5,12 @@ Pulumi's protocol (sdk/go/common/resource/plugin/rpc.go). Numbers are doubles on
 ones come back as ``int``.
 """
 
-from typing import Any, cast
-
 from google.protobuf import struct_pb2
 
 from sandbox.provider.values import UNKNOWN, Properties, Secret, Value, as_dict, as_list
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"
+_SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a marker of the protocol
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 _RESOURCE = "5cf8f73096256a8f31e491e813e4eb8e"
 _UNKNOWN_STRING = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
@@ -53,7 +51,7 @@ def _decode(value: struct_pb2.Value) -> Value:
 
 def _decode_struct(struct: struct_pb2.Struct) -> Value:
     signature = struct.fields[_SIGNATURE].string_value if _SIGNATURE in struct.fields else ""
-    if signature == _SECRET:
+    if signature == _SECRET_SIGNATURE:
         return Secret(_decode(struct.fields["value"]))
     if signature == _OUTPUT:
         inner = _decode(struct.fields["value"]) if "value" in struct.fields else UNKNOWN
@@ -74,18 +72,8 @@ def encode(properties: Properties) -> struct_pb2.Struct:
 
 def _encode(value: Value, into: struct_pb2.Value) -> None:
     if isinstance(value, Secret):
-        into.struct_value.fields[_SIGNATURE].string_value = _SECRET
+        into.struct_value.fields[_SIGNATURE].string_value = _SECRET_SIGNATURE
         _encode(value.value, into.struct_value.fields["value"])
-    elif value is None:
-        into.null_value = struct_pb2.NULL_VALUE
-    elif value is UNKNOWN:
-        into.string_value = _UNKNOWN_STRING
-    elif isinstance(value, bool):
-        into.bool_value = value
-    elif isinstance(value, int | float):
-        into.number_value = float(value)
-    elif isinstance(value, str):
-        into.string_value = value
     elif (items := as_list(value)) is not None:
         into.list_value.SetInParent()
         for item in items:
@@ -95,7 +83,22 @@ def _encode(value: Value, into: struct_pb2.Value) -> None:
         for key, item in fields.items():
             _encode(item, into.struct_value.fields[key])
     else:
-        raise TypeError(f"a {type(cast(Any, value)).__name__} cannot be sent to the engine")
+        _encode_scalar(value, into)
+
+
+def _encode_scalar(value: Value, into: struct_pb2.Value) -> None:
+    if value is None:
+        into.null_value = struct_pb2.NULL_VALUE
+    elif value is UNKNOWN:
+        into.string_value = _UNKNOWN_STRING
+    elif isinstance(value, bool):
+        into.bool_value = value
+    elif isinstance(value, int | float):
+        into.number_value = float(value)
+    elif isinstance(value, str):
+        into.string_value = value
+    else:
+        raise TypeError(f"a {type(value).__name__} cannot be sent to the engine")
 
 
 def is_asset(value: Value) -> bool:
