@@ -29,9 +29,6 @@ pytestmark = pytest.mark.engine
 STACKS = ("gke", "hetzner", "local")
 NEW_MODEL = "brand-new"
 
-PUBLIC = frozenset({"in-cluster", "https://kubernetes.default.svc"})
-"""Name and address of the cluster in its Argo CD Secret, which is marked as a whole."""
-
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - how the state marks secrets
 _CREDENTIAL = re.compile(
@@ -114,7 +111,7 @@ def without_protection(config: Config) -> Config:
     edited = copy.deepcopy(config)
     stack = stack_object(edited)
     if stack["kind"] == "hetzner":
-        stack["hetzner"]["delete_protection"] = False
+        stack["hetzner"]["deletion_protection"] = False
     if stack["kind"] == "gke":
         stack["gke"]["deletion_protection"] = False
     return edited
@@ -297,22 +294,37 @@ def files_of(lab: Lab) -> list[Path]:
     ]
 
 
-def secrets_in(value: object) -> set[str]:
-    """Return the texts that a decrypted state marks as secret, and the credentials in them."""
+def secrets_in(deployment: dict[str, Any]) -> set[str]:
+    """Return the secret texts of a decrypted state.
+
+    All that passwords, keys, commands and the stack itself mark as secret, and credentials in what
+    others mark: those mark whole objects, with names and addresses in them that everybody may read.
+    """
+    found: set[str] = set()
+    for resource in deployment["resources"]:
+        texts = _marked([resource.get("inputs"), resource.get("outputs")])
+        for text in texts:
+            found.update(_CREDENTIAL.findall(text), _PRIVATE_KEY.findall(text))
+        if resource["type"].startswith(("random:", "tls:", "command:", "pulumi:pulumi:Stack")):
+            found |= texts
+    return {text for text in found if len(text) >= 8}
+
+
+def _marked(value: object) -> set[str]:
+    """Return the texts below the secret marks of a value."""
     if isinstance(value, list):
-        return {text for item in cast("list[object]", value) for text in secrets_in(item)}
+        return {text for item in cast("list[object]", value) for text in _marked(item)}
     if not isinstance(value, dict):
         return set()
     mapping = cast("dict[str, object]", value)
     if mapping.get(_SIGNATURE) == _SECRET_MARK:
         return _texts(json.loads(str(mapping["plaintext"])))
-    return {text for item in mapping.values() for text in secrets_in(item)}
+    return {text for item in mapping.values() for text in _marked(item)}
 
 
 def _texts(value: object) -> set[str]:
     if isinstance(value, str):
-        parts = {*_CREDENTIAL.findall(value), *_PRIVATE_KEY.findall(value)}
-        return {text for text in {value, *parts} if len(text) >= 8 and text not in PUBLIC}
+        return {value}
     if isinstance(value, list):
         return {text for item in cast("list[object]", value) for text in _texts(item)}
     if isinstance(value, dict):
