@@ -120,6 +120,11 @@ class SubstrateContract(ContractModel):
     snapshot_class: str | None = Field(
         default=None, description="VolumeSnapshotClass for backups; None where there is none."
     )
+    snapshot_driver: str | None = Field(
+        default=None,
+        description="CSI driver for which the platform makes snapshot_class; None where the class "
+        "is there already.",
+    )
     load_balancer_annotations: dict[str, str] = Field(default_factory=dict)
     gpu: GpuProfile
     secret_store: SecretStore

@@ -1,7 +1,7 @@
 """What the machines of a stack cost a month: idle, and with every pool at its maximum.
 
-List prices, on demand, without tax, discount, disks and traffic: enough to see that a change doubles
-the bill, not to write one. A machine without a price here is named, never counted as free.
+List prices, on demand, without tax, discount, disks and traffic: enough to see that a change
+doubles the bill, not to write one. A machine without a price is named, never counted as free.
 """
 
 from collections.abc import Iterator, Mapping

@@ -16,9 +16,8 @@ def deploy(stack: GkeStack) -> None:
         "google",
         project=topology.project,
         region=topology.region,
-        # Whose quota API calls count against: the project's own, whoever makes them.
-        user_project_override=True,
-        billing_project=topology.project,
+        # A label that Pulumi would put on everything, and that no config of ours asked for.
+        add_pulumi_attribution_label=False,
     )
     contract = known_contract(stack)
     substrate = GkeSubstrate(

@@ -2,7 +2,7 @@
 
 import json
 import types
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -107,8 +107,10 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(default, BaseModel):
         return "its own defaults"
-    if isinstance(default, tuple) and any(isinstance(one, BaseModel) for one in default):
-        return "one, its own defaults"
+    if isinstance(default, tuple):
+        elements = cast("tuple[object, ...]", default)
+        if any(isinstance(one, BaseModel) for one in elements):
+            return "one, its own defaults"
     return f"`{json.dumps(default)}`"
 
 

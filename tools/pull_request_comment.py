@@ -153,17 +153,20 @@ def number_of(document: Document | None, key: str) -> float | None:
 
 
 def cost_line(base: Document | None, head: Document) -> str:
-    """What the stack costs a month in US dollars, idle and at its limits, and the difference."""
+    """What the machines of a stack cost a month, idle and at their limits, and the difference."""
     parts: list[str] = []
-    for key, words in (("monthly_usd_idle", "idle"), ("monthly_usd_max", "at all limits")):
+    cost: object = head.get("cost")
+    currency = text_of(cast("Document", cost), "currency") if isinstance(cost, dict) else ""
+    sign = {"USD": "$", "EUR": "€"}.get(currency, "")
+    for key, words in (("monthly_idle", "idle"), ("monthly_max", "at all limits")):
         now, then = number_of(head, key), number_of(base, key)
         if now is None:
             continue
-        part = f"${now:,.0f} a month {words}"
+        part = f"{sign}{now:,.0f} a month {words}"
         if then is not None:
             part += f" ({now - then:+,.0f})"
         parts.append(part)
-    return f"Cost: {', '.join(parts)}." if parts else "Cost: no estimate."
+    return f"Machines: {', '.join(parts)}." if parts else "Machines: no estimate."
 
 
 def counts(head: Document) -> str:

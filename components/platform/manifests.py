@@ -35,6 +35,7 @@ CLUSTER_KINDS: Final[tuple[tuple[str, str], ...]] = (
     ("apiregistration.k8s.io", "APIService"),
     ("scheduling.k8s.io", "PriorityClass"),
     ("gateway.networking.k8s.io", "GatewayClass"),
+    ("snapshot.storage.k8s.io", "VolumeSnapshotClass"),
     ("external-secrets.io", "ClusterSecretStore"),
     ("generators.external-secrets.io", "ClusterGenerator"),
     ("kueue.x-k8s.io", "ClusterQueue"),

@@ -91,6 +91,10 @@ GPU_PRODUCT_LABEL: Final = "cloud.google.com/gke-accelerator"
 STORAGE_CLASS: Final = "standard-rwo"
 """Balanced persistent disk, ReadWriteOnce: the class that GKE makes the default."""
 
+SNAPSHOT_CLASS: Final = "llmp-snapshots"
+SNAPSHOT_DRIVER: Final = "pd.csi.storage.gke.io"
+"""Driver of GKE's persistent disks (GKE docs, "Persistent volume snapshots")."""
+
 DCGM_EXPORTER: Final = DcgmExporter(
     namespace="gke-managed-system",
     pod_labels={"app.kubernetes.io/name": "gke-managed-dcgm-exporter"},
@@ -252,9 +256,10 @@ def gke_contract(
 ) -> SubstrateContract:
     """Return the contract of a GKE substrate, from config alone.
 
-    There is no snapshot class: GKE ships none, and what lives in the cluster is the platform's to
-    make. The load balancer annotation picks Google's network load balancer with a backend service,
-    which checks the health of nodes; the older target pools do not.
+    GKE ships no snapshot class, and what lives in the cluster is the platform's to make, so the
+    contract names the class and the driver that it is for. The load balancer annotation picks
+    Google's network load balancer with a backend service, which checks the health of nodes; the
+    older target pools do not.
     """
     identities: dict[str, WorkloadIdentity] = {}
     if secret_store.kind == "google-secret-manager":
@@ -273,6 +278,8 @@ def gke_contract(
         domain=domain,
         dns=Dns() if dns is None else dns,
         storage_class=STORAGE_CLASS,
+        snapshot_class=SNAPSHOT_CLASS,
+        snapshot_driver=SNAPSHOT_DRIVER,
         load_balancer_annotations={"cloud.google.com/l4-rbs": "enabled"},
         gpu=gke_gpu_profile(topology.gpu_pools),
         secret_store=secret_store,

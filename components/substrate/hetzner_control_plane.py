@@ -59,7 +59,7 @@ class HetznerControlPlane(pulumi.ComponentResource):
                 type="ipv4",
                 location=topology.location,
                 auto_delete=False,
-                delete_protection=topology.delete_protection,
+                delete_protection=topology.deletion_protection,
                 labels={**topology.resource_labels, "role": "control-plane"},
                 opts=pulumi.ResourceOptions(parent=self),
             )
@@ -79,7 +79,7 @@ class HetznerControlPlane(pulumi.ComponentResource):
                     placement_group_id=numeric_id(group),
                     private_address=topology.control_plane_address(index),
                     public_ipv4_id=numeric_id(address),
-                    protect=topology.delete_protection,
+                    protect=topology.deletion_protection,
                 ),
                 opts=pulumi.ResourceOptions(parent=self),
             ).server

@@ -38,7 +38,7 @@ class HetznerNetwork(pulumi.ComponentResource):
             name=topology.cluster_name,
             ip_range=topology.network_cidr,
             labels=topology.resource_labels,
-            delete_protection=topology.delete_protection,
+            delete_protection=topology.deletion_protection,
             opts=pulumi.ResourceOptions(parent=self),
         )
         subnet = hcloud.NetworkSubnet(

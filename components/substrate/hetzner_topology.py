@@ -76,7 +76,7 @@ class HetznerTopology:
     control_plane: ControlPlane
     worker_pools: tuple[WorkerPool, ...]
     gpu: GpuProfile
-    delete_protection: bool
+    deletion_protection: bool
 
     @property
     def network_zone(self) -> str:

@@ -282,10 +282,10 @@ class HetznerConfig(Section):
         max_length=50,
     )
     gpu: HetznerGpu = HetznerGpu()
-    delete_protection: bool = Field(
-        default=True,
-        description="Hetzner refuses to delete or rebuild the control plane; switch it off before "
-        "`make destroy`.",
+    deletion_protection: bool = Field(
+        default=False,
+        description="Hetzner refuses to delete or rebuild the control plane, its addresses and the "
+        "network while it is true.",
     )
 
     @field_validator("api_allowed_cidrs")
@@ -430,7 +430,7 @@ class HetznerConfig(Section):
                 max_gpus=self.gpu.max_gpus,
                 max_gpus_per_node=self.gpu.max_gpus_per_node,
             ),
-            delete_protection=self.delete_protection,
+            deletion_protection=self.deletion_protection,
         )
 
 

@@ -13,6 +13,8 @@ from components.contract import SubstrateContract
 from components.platform.apps import PROVIDED_FEATURES, namespaces
 from components.platform.config import Features, ImageSource, Profile, profile_includes
 from components.versions import K3S
+from stacks.config.gke import GkeConfig
+from stacks.config.hetzner import HetznerConfig
 from stacks.config.problems import Problem, mapping, shown
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
 
@@ -405,6 +407,18 @@ def _tier(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
             message="tier prod needs a control plane that outlives one zone",
             value=stack.gke.zone,
             fix="remove zone for a regional control plane, or lower platform.tier",
+        )
+    substrate: GkeConfig | HetznerConfig | None = None
+    if isinstance(stack, GkeStack):
+        substrate = stack.gke
+    elif isinstance(stack, HetznerStack):
+        substrate = stack.hetzner
+    if substrate is not None and not substrate.deletion_protection:
+        yield Problem(
+            path=f"{stack.kind}.deletion_protection",
+            message="tier prod must not be deletable by one wrong command",
+            value="false",
+            fix="set deletion_protection: true; a teardown first sets it to false again",
         )
     if isinstance(stack, HetznerStack) and stack.hetzner.control_plane.count == 1:
         yield Problem(

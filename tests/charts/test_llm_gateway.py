@@ -56,6 +56,12 @@ def test_a_backup_is_a_whole_snapshot_of_a_standby() -> None:
     assert scheduled["cluster"] == {"name": "litellm-pg"}
 
 
+def test_the_snapshot_class_is_made_where_the_cluster_has_none_and_outlives_it() -> None:
+    made = only(render("llm-gateway", DATABASE_PROD), "VolumeSnapshotClass")
+    assert (made["metadata"]["name"], made["driver"]) == ("snapshots", "csi.example.com")
+    assert made["deletionPolicy"] == "Retain"
+
+
 def test_without_a_snapshot_class_there_is_no_backup_that_could_only_fail() -> None:
     assert "backup" not in cluster(DATABASE)
     assert of_kind(render("llm-gateway", DATABASE), "ScheduledBackup") == []

@@ -134,7 +134,7 @@ DATABASE_PROD = LlmGatewayValues(
         image=IMAGE,
         storage_class="premium-rwo",
         compute=Compute(cpu=1, memory_mib=2048),
-        backup=Backup(snapshot_class="snapshots"),
+        backup=Backup(snapshot_class="snapshots", snapshot_driver="csi.example.com"),
         client_pods={"app.kubernetes.io/name": "litellm"},
         clients=(NetworkPeer(namespace="monitoring", pod_labels={"app": "grafana"}),),
     )

@@ -585,6 +585,13 @@ BAD = [
         fix="remove zone",
     ),
     Bad(
+        mistake="production that one wrong command deletes",
+        change={"platform.tier": "prod", "gke.zone": REMOVED},
+        path="gke.deletion_protection",
+        says="one wrong command",
+        fix="deletion_protection: true",
+    ),
+    Bad(
         mistake="production on one control-plane server",
         base="hetzner",
         change={"platform.tier": "prod"},

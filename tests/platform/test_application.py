@@ -24,7 +24,8 @@ def entry(**changes: object) -> CatalogueEntry:
         "layer": "platform",
         "source": UpstreamChart(pin=PIN, values={"replicas": 2}),
     }
-    return CatalogueEntry(**{**values, **changes})
+    values.update(changes)
+    return CatalogueEntry(**values)
 
 
 def manifest(*, is_gate: bool = False, **changes: object) -> dict[str, Any]:

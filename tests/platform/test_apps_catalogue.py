@@ -171,7 +171,7 @@ def test_a_model_may_be_called_like_a_system() -> None:
 
 
 def test_names_fit_even_for_the_longest_model() -> None:
-    longest = "m" * 40
+    longest = "m" * 35
     assert all(len(name) <= HELM_RELEASE_MAX for name in entries(inputs(models=(model(longest),))))
 
 

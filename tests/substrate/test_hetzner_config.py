@@ -16,7 +16,7 @@ def test_two_lines_make_a_cluster_with_one_control_plane_and_three_workers() -> 
     ]
     assert shape.node_cidr == "10.0.0.0/17"
     assert shape.cluster_dns == "10.43.0.10"
-    assert shape.delete_protection
+    assert not shape.deletion_protection
 
 
 @pytest.mark.parametrize("location", sorted(NETWORK_ZONES))

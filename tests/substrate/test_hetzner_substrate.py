@@ -139,16 +139,16 @@ def test_every_server_is_attached_to_the_network_and_only_etcd_by_a_fixed_addres
     assert all("networkId" not in inputs for inputs in attachments.values())
 
 
-def test_the_control_plane_is_protected_and_workers_are_not(largest: Recorder) -> None:
-    for server in largest.all(SERVER):
+def test_with_protection_the_control_plane_is_protected_and_workers_are_not() -> None:
+    recorder = deploy(program({"deletion_protection": True, "control_plane": {"count": 3}}))
+    for server in recorder.all(SERVER):
         protected = server.inputs["labels"]["role"] == "control-plane"
         assert server.inputs["deleteProtection"] is protected
         assert server.inputs["rebuildProtection"] is protected
 
 
-def test_protection_can_be_switched_off_for_a_teardown() -> None:
-    recorder = deploy(program({"delete_protection": False}))
-    for each in recorder.registrations:
+def test_nothing_is_protected_unless_the_stack_asks_for_it(largest: Recorder) -> None:
+    for each in largest.registrations:
         assert each.inputs.get("deleteProtection") in (None, False), each.name
 
 

@@ -23,7 +23,7 @@ def document(**fields: object) -> dict[str, object]:
             {"type": "gcp:storage/bucket:Bucket", "name": "b", "operation": "create"},
         ],
         "applications": [{"name": "keda", "version": "2.21.0", "requires": ["a"], "source": "s"}],
-        "cost": {"monthly_usd_idle": 310.4, "monthly_usd_max": 5210},
+        "cost": {"currency": "USD", "monthly_idle": 310.4, "monthly_max": 5210},
         **fields,
     }
 
@@ -59,19 +59,19 @@ def test_it_shows_applications_that_come_change_and_go(tmp_path: Path) -> None:
 
 
 def test_the_cost_line_has_the_difference(tmp_path: Path) -> None:
-    cost = {"monthly_usd_idle": 300, "monthly_usd_max": 5210}
+    cost = {"currency": "USD", "monthly_idle": 300, "monthly_max": 5210}
     write(tmp_path, "base-gke.json", document(cost=cost))
     write(tmp_path, "head-gke.json", document())
-    expected = "Cost: $310 a month idle (+10), $5,210 a month at all limits (+0)."
+    expected = "Machines: $310 a month idle (+10), $5,210 a month at all limits (+0)."
     assert expected in render(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "cost", [None, 5, {"monthly_usd_idle": "free"}, {"monthly_usd_idle": 1e300}]
+    "cost", [None, 5, {"monthly_idle": "free"}, {"monthly_idle": 1e300}]
 )
 def test_a_cost_that_is_none_is_said_to_be_none(tmp_path: Path, cost: object) -> None:
     write(tmp_path, "head-gke.json", document(cost=cost))
-    assert "Cost: no estimate." in render(tmp_path)
+    assert "Machines: no estimate." in render(tmp_path)
 
 
 def test_a_preview_that_fails_is_told_with_its_errors(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
         return ()
     contract = inputs.contract
     backup = (
-        Backup(snapshot_class=contract.snapshot_class)
+        Backup(snapshot_class=contract.snapshot_class, snapshot_driver=contract.snapshot_driver)
         if is_prod(inputs) and contract.snapshot_class is not None
         else None
     )

@@ -28,6 +28,10 @@ class Backup(ChartValues):
         description="CloudNativePG's cron: six fields, seconds first.",
     )
     snapshot_class: ObjectName
+    snapshot_driver: ObjectName | None = Field(
+        default=None,
+        description="CSI driver to make the class for; None where the cluster has the class.",
+    )
 
 
 class DatabaseValues(ChartValues):
