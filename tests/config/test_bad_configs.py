@@ -32,7 +32,10 @@ def apply(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
         *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
         node: Any = stack
         for part in parents:
-            node = node.setdefault(part, {}) if isinstance(node, dict) else node[part]
+            # A section that the base leaves to its defaults is begun here.
+            if isinstance(part, str) and part not in node:
+                node[part] = {}
+            node = node[part]
         if value is REMOVED:
             del node[last]
         else:

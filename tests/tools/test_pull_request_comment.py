@@ -66,9 +66,7 @@ def test_the_cost_line_has_the_difference(tmp_path: Path) -> None:
     assert expected in render(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "cost", [None, 5, {"monthly_idle": "free"}, {"monthly_idle": 1e300}]
-)
+@pytest.mark.parametrize("cost", [None, 5, {"monthly_idle": "free"}, {"monthly_idle": 1e300}])
 def test_a_cost_that_is_none_is_said_to_be_none(tmp_path: Path, cost: object) -> None:
     write(tmp_path, "head-gke.json", document(cost=cost))
     assert "Machines: no estimate." in render(tmp_path)
