@@ -36,13 +36,22 @@ _SUMMARY: Final = re.compile(
 class Engine:
     """The engine on one stack of the sandbox."""
 
-    def __init__(self, sandbox: Sandbox, stack: str, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        stack: str,
+        config: Mapping[str, Any],
+        *,
+        saves_every_step: bool = True,
+    ) -> None:
         """Prepare the project of a stack.
 
         Args:
             sandbox: where it lives.
             stack: name of the stack.
             config: the `config` mapping of its stack file.
+            saves_every_step: False saves the state once, at the end: a run that is killed then
+                loses all it did, but the time of a run is not the engine's writing of its state.
 
         Raises:
             SandboxError: there is no engine, or another run works on the stack.
@@ -56,6 +65,9 @@ class Engine:
         self._stack = stack
         sandbox.clear_dead_locks(stack)
         self._folder = sandbox.prepare(stack, config)
+        self._environment = sandbox.environment(stack)
+        if not saves_every_step:
+            self._environment |= {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 
     def up(self, on_progress: OnProgress | None = None) -> Run:
         """Bring the stack up.
@@ -101,7 +113,7 @@ class Engine:
 
     @contextmanager
     def _stack_of_engine(self) -> Generator[automation.Stack, None, None]:
-        with engine_environment(self._sandbox.environment(self._stack)):
+        with engine_environment(self._environment):
             try:
                 yield automation.create_or_select_stack(
                     stack_name=self._stack, work_dir=str(self._folder)
