@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             problems = [{"message": problem} for problem in error.problems]
             report.print_json({"stack": stack, "errors": problems})
         else:
-            report.print_failure(error, errors)
+            report.print_failure(error, stack, errors)
         return _FAILED
     except OSError as error:
         errors.print(f"cannot be done: {error}", markup=False, soft_wrap=True)

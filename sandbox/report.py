@@ -152,15 +152,15 @@ def print_destroy(run: Run, console: Console) -> None:
     )
 
 
-def print_failure(error: EngineError, console: Console) -> None:
+def print_failure(error: EngineError, stack: str, console: Console) -> None:
     """Print on stderr why a run was not completed."""
     console.print("[bold red]Not completed.[/] The engine says:\n")
     for problem in error.problems:
         lines = problem.splitlines()
         console.print("  " + "\n  ".join(escape(line) for line in lines), soft_wrap=True)
     console.print(
-        "\nWhat was completed is kept: run the same command again to go on from there, or add "
-        f"`--fresh` to start over.\nAll that the engine said: {shown_path(error.log)}",
+        "\nWhat was completed is kept: run the same command again to go on from there, or forget it "
+        f"all with `.venv/bin/python -m sandbox reset --stack {stack}`.\nAll that the engine said: {shown_path(error.log)}",
         soft_wrap=True,
     )
 

@@ -29,7 +29,7 @@ OnProgress = Callable[[int, int, str], None]
 _COLOUR: Final = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 _SUMMARY: Final = re.compile(
     r"^(update|preview|destroy|refresh) (failed|canceled)$|resource registration|"
-    r"^resource operation was cancelled"
+    r"^resource operation was cancelled|^an unhandled error occurred: program exited with"
 )
 
 
@@ -188,19 +188,21 @@ class _Collector:
             self._say(event.diagnostic_event)
 
     def problems(self) -> list[str]:
-        """Return one text for each resource with errors, the program's own errors first."""
-        texts: list[str] = []
+        """Return one text for each error, with all resources that have it; the program's first."""
+        of_program: list[str] = []
+        names: dict[tuple[str, str], list[str]] = {}
         for urn, messages in self._errors.items():
-            said = [message for message in messages if not _SUMMARY.search(message)]
-            if not said:
+            said = [readable(message) for message in messages if not _SUMMARY.search(message)]
+            text = "\n".join(dict.fromkeys(said))
+            resource = Resource(urn=urn, type=_type_of(urn))
+            if not text:
                 continue
-            text = "\n".join(dict.fromkeys(readable(message) for message in said))
-            resource = Resource(urn=urn, type=_type_of(urn)) if urn else None
-            if resource is None or resource.type == "pulumi:pulumi:Stack":
-                texts.insert(0, text)
+            if not urn or resource.type == "pulumi:pulumi:Stack":
+                of_program.append(text)
             else:
-                texts.append(f"{resource.kind} {resource.name!r}: {text}")
-        return texts
+                names.setdefault((resource.kind, text), []).append(repr(resource.name))
+        of_resources = [f"{kind} {', '.join(of)}: {text}" for (kind, text), of in names.items()]
+        return [*of_program, *of_resources]
 
     def planned(self, plan: Mapping[str, Any]) -> tuple[Resource, ...]:
         """Return the resources of a preview: its events, with the dependencies of its plan."""

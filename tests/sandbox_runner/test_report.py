@@ -162,10 +162,11 @@ def test_a_failure_names_the_resource_and_the_log(tmp_path: Path) -> None:
     log = tmp_path / "engine.log"
     error = EngineError(["NodePool 'gke-l4-pool': [bad] machine type"], log=log, completed=3)
 
-    print_failure(error, Console(file=stream, width=60))
+    print_failure(error, "gke", Console(file=stream, width=60))
 
     assert "NodePool 'gke-l4-pool': [bad] machine type" in stream.getvalue()
     assert str(log) in stream.getvalue()
+    assert "sandbox reset --stack gke" in stream.getvalue()
 
 
 def test_a_traceback_is_cut_to_what_was_raised() -> None:
