@@ -87,7 +87,9 @@ _CLASS = re.compile(r"^class (\w+)\b", re.MULTILINE)
 _UNINDENTED = re.compile(r"^\S", re.MULTILINE)
 _GETTER = re.compile(
     r"@pulumi\.getter(?:\(name=\"(?P<name>\w+)\"\))?\s+"
-    r"def (?P<python>\w+)\(self\) -> (?P<type>.+):\n"
+    r"(?:@_utilities\.deprecated\(\"{3}.*?\"{3}\)\s+)?"
+    r"def (?P<python>\w+)\(self\) -> (?P<type>.+?):\n",
+    re.DOTALL,
 )
 _SIGNATURE = re.compile(r"def __init__\((.*?)\):\n", re.DOTALL)
 _ENUM_VALUE = re.compile(r"^    [A-Z][A-Z0-9_]* = (.+)$", re.MULTILINE)

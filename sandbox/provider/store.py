@@ -122,15 +122,8 @@ def restore(stored: Value, known: Value) -> Value:
     stored resource is not what the state says.
     """
     if isinstance(stored, str) and stored.startswith(REDACTED):
-        return (
-            known
-            if isinstance(known, Secret) and fingerprint(known) == stored
-            else (
-                Secret(known)
-                if known is not None and fingerprint(known) == stored
-                else Secret(stored)
-            )
-        )
+        same = known is not None and fingerprint(known) == stored
+        return Secret(plain(known) if same else stored)
     inner = known.value if isinstance(known, Secret) else known
     result = stored
     if (fields := as_dict(stored)) is not None:
@@ -142,7 +135,7 @@ def restore(stored: Value, known: Value) -> Value:
             restore(item, siblings[index] if index < len(siblings) else None)
             for index, item in enumerate(items)
         ]
-    return Secret(result) if isinstance(known, Secret) else result
+    return Secret(plain(result)) if isinstance(known, Secret) else result
 
 
 def _slug(text: str) -> str:

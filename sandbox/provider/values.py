@@ -181,7 +181,7 @@ def mark_secret(properties: Properties, pattern: str) -> None:
         target = as_dict(target.get(key)) if target is not None else None
     given = target.get(last) if target is not None else None
     if target is not None and given is not None and not isinstance(given, Secret):
-        target[last] = Secret(given)
+        target[last] = Secret(plain(given))
 
 
 def copy_secrets(value: Value, like: Value) -> Value:
