@@ -9,11 +9,12 @@ import pulumi_gcp as gcp
 POD_RANGE: Final = "pods"
 SERVICE_RANGE: Final = "services"
 
-WEBHOOK_PORTS: Final = ("6443", "8443", "9443", "10250")
+WEBHOOK_PORTS: Final = ("6443", "8082", "8443", "9443", "10250")
 """Ports of the catalogue's admission webhooks and metrics APIs.
 
 GKE lets its control plane reach nodes on 443 and 10250 only (GKE docs, "Add firewall rules for
-private clusters"); an operator whose webhook listens elsewhere then rejects every object.
+private clusters"). An operator whose webhook listens elsewhere then rejects every object, and an
+API that nobody reaches, such as Kueue's visibility on 8082, is never Healthy to Argo CD.
 """
 
 

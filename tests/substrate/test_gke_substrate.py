@@ -107,6 +107,19 @@ def test_only_the_control_plane_is_let_in_and_only_to_webhooks() -> None:
     assert rule["allows"] == [{"protocol": "tcp", "ports": list(WEBHOOK_PORTS)}]
 
 
+@pytest.mark.parametrize(
+    ("port", "who"),
+    [
+        ("6443", "the metrics API of KEDA"),
+        ("8082", "the visibility API of Kueue"),
+        ("9443", "the webhooks of CloudNativePG, KEDA and Kueue"),
+        ("10250", "the webhooks of cert-manager, External Secrets and Prometheus"),
+    ],
+)
+def test_the_control_plane_reaches_whatever_extends_the_api(port: str, who: str) -> None:
+    assert port in WEBHOOK_PORTS, f"no way to {who}"
+
+
 def test_nothing_is_open_to_the_world() -> None:
     recorder = build()
     everything = json.dumps([each.inputs for each in recorder.registrations])
