@@ -29,7 +29,12 @@ WITHOUT_SPEC: dict[str, set[str]] = {
 }
 """Kinds whose content is beside the metadata, and their fields that we use."""
 
-CUSTOM = ("gateway.networking.k8s.io", "kueue.x-k8s.io", "inference.networking.x-k8s.io")
+CUSTOM = (
+    "gateway.networking.k8s.io",
+    "inference.networking.x-k8s.io",
+    "kueue.x-k8s.io",
+    "snapshot.storage.k8s.io",
+)
 """Groups that end like those of Kubernetes and come from custom resource definitions."""
 
 
