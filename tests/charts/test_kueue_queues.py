@@ -19,6 +19,11 @@ def test_a_tenants_namespace_is_managed_by_kueue_and_restricted() -> None:
     assert "Delete=false" in namespace["annotations"]["argocd.argoproj.io/sync-options"]
 
 
+def test_a_namespace_that_outlives_its_tenant_is_no_difference() -> None:
+    namespace = only(render("kueue-queues", QUEUES), "Namespace", "team-a")["metadata"]
+    assert namespace["annotations"]["argocd.argoproj.io/compare-options"] == "IgnoreExtraneous"
+
+
 def test_all_tenants_share_one_cohort_by_the_field_that_the_api_has() -> None:
     queues = of_kind(render("kueue-queues", QUEUES), "ClusterQueue")
     assert {queue["spec"]["cohortName"] for queue in queues} == {"tenants"}

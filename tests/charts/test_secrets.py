@@ -104,6 +104,11 @@ def test_argo_cd_never_deletes_the_namespace_that_holds_the_secrets() -> None:
     assert set(options) == {"Prune=false", "Delete=false"}
 
 
+def test_a_namespace_that_outlives_its_store_is_no_difference() -> None:
+    namespace = only(render("secrets", SECRETS_IN_CLUSTER), "Namespace")["metadata"]
+    assert namespace["annotations"]["argocd.argoproj.io/compare-options"] == "IgnoreExtraneous"
+
+
 @BOTH
 def test_only_the_listed_namespaces_and_the_releases_own_can_use_the_store(
     values: SecretsValues,
