@@ -271,6 +271,15 @@ def test_with_nobody_listed_nobody_reaches_the_engine() -> None:
     assert policy(ONE_REPLICA)["policyTypes"] == ["Ingress", "Egress"]
 
 
+def test_an_engine_asks_every_kind_of_cluster_dns_and_the_metadata_server_nothing_else() -> None:
+    (dns,) = policy(SCALED)["egress"]
+    assert [to["ipBlock"]["cidr"] for to in dns["to"] if "ipBlock" in to] == [
+        "169.254.20.10/32",
+        "169.254.169.254/32",
+    ]
+    assert {port["port"] for port in dns["ports"]} == {53}
+
+
 def test_the_internet_is_open_only_while_weights_come_from_the_hub_and_never_inwards() -> None:
     ports = [port["port"] for rule in policy(SCALED)["egress"] for port in rule["ports"]]
     assert ports == [53, 53]
