@@ -87,13 +87,21 @@ def application_manifest(
     entry: CatalogueEntry, repository: str, revision: str, *, is_gate: bool
 ) -> dict[str, Any]:
     """Return the Application as Kubernetes takes it: pure data, so that tests see it too."""
-    annotations: dict[str, str] = {}
+    source = argo_source(entry, repository, revision)
+    annotations = {
+        # The Argo CD that we install does so anyway; one that was there before may not, and without
+        # it every default that the API server fills in is a difference for ever.
+        "argocd.argoproj.io/compare-options": "ServerSideDiff=true",
+    }
     if is_gate:
-        annotations = {
+        annotations |= {
             "pulumi.com/waitFor": json.dumps(
                 [
-                    "jsonpath={.status.health.status}=Healthy",
+                    # Right after an update the status still tells of the version before it.
+                    "jsonpath={.status.sync.comparedTo.source.targetRevision}="
+                    + source["targetRevision"],
                     "jsonpath={.status.sync.status}=Synced",
+                    "jsonpath={.status.health.status}=Healthy",
                 ]
             ),
             "pulumi.com/timeoutSeconds": str(entry.gate_timeout_seconds),
@@ -102,13 +110,12 @@ def application_manifest(
         "name": entry.name,
         "namespace": ARGO_CD_NAMESPACE,
         "labels": {"llmp.dev/layer": entry.layer},
+        "annotations": annotations,
         "finalizers": [RESOURCES_FINALIZER],
     }
-    if annotations:
-        metadata["annotations"] = annotations
     spec: dict[str, Any] = {
         "project": APP_PROJECT,
-        "source": argo_source(entry, repository, revision),
+        "source": source,
         "destination": {
             "server": IN_CLUSTER_SERVER,
             "namespace": entry.namespace,

@@ -101,6 +101,14 @@ def test_only_the_listed_callers_reach_the_gateway() -> None:
     assert only(render("inference-routing", closed), "NetworkPolicy")["spec"]["ingress"] == []
 
 
+def test_the_proxies_are_scraped_by_the_port_that_only_their_pods_have() -> None:
+    objects = render("inference-routing", GATEWAY)
+    monitor = only(objects, "PodMonitor")["spec"]
+    policy = only(objects, "NetworkPolicy")["spec"]
+    assert monitor["selector"] == policy["podSelector"]
+    assert [endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]] == ["metrics"]
+
+
 def test_a_route_leads_from_the_exact_model_to_the_pool_of_its_own_namespace() -> None:
     route = only(render("inference-routing", ROUTES, namespace="serving"), "HTTPRoute")
     assert route["metadata"]["namespace"] == "serving"

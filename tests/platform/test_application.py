@@ -55,15 +55,33 @@ def test_a_foreign_repository_is_held_by_commit_not_by_tag() -> None:
 
 def test_a_gate_is_waited_for_until_healthy_and_synced_within_a_bound() -> None:
     annotations = manifest(is_gate=True, gate_timeout_seconds=90)["metadata"]["annotations"]
-    assert json.loads(annotations["pulumi.com/waitFor"]) == [
+    assert {
         "jsonpath={.status.health.status}=Healthy",
         "jsonpath={.status.sync.status}=Synced",
-    ]
+    } < set(json.loads(annotations["pulumi.com/waitFor"]))
     assert annotations["pulumi.com/timeoutSeconds"] == "90"
 
 
+def test_a_gate_that_is_updated_does_not_open_on_the_status_of_the_version_before() -> None:
+    for source, revision in (
+        (UpstreamChart(pin=PIN, values={}), "1.2.3"),
+        (OwnChart(chart="vllm", values={}), "abc123"),
+    ):
+        annotations = manifest(is_gate=True, source=source)["metadata"]["annotations"]
+        assert (
+            f"jsonpath={{.status.sync.comparedTo.source.targetRevision}}={revision}"
+            in json.loads(annotations["pulumi.com/waitFor"])
+        )
+
+
 def test_an_application_that_nobody_requires_is_not_waited_for() -> None:
-    assert "annotations" not in manifest()["metadata"]
+    assert not [key for key in manifest()["metadata"]["annotations"] if key.startswith("pulumi.")]
+
+
+def test_defaults_of_the_api_server_are_no_difference_to_any_argo_cd() -> None:
+    for is_gate in (True, False):
+        annotations = manifest(is_gate=is_gate)["metadata"]["annotations"]
+        assert annotations["argocd.argoproj.io/compare-options"] == "ServerSideDiff=true"
 
 
 def test_an_application_takes_its_objects_with_it_when_it_is_deleted() -> None:

@@ -5,6 +5,7 @@ import pytest
 from components.platform import endpoints
 from components.platform.apps.llm_gateway import price_per_token
 from components.platform.config import Price
+from components.platform.values.inference_routing import ModelRoute
 from tests.platform.apps_inputs import BARE, entries, inputs, model, tenant, values
 
 
@@ -202,6 +203,14 @@ def test_prod_drains_a_node_without_taking_litellm_away() -> None:
     assert cost["pdb"] == {"enabled": False}
     assert prod["pdb"] == {"enabled": True, "minAvailable": 1}
     assert prod["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_a_litellm_that_stops_lets_the_longest_stream_end() -> None:
+    litellm = values(entries()["litellm"])
+    unrouting = litellm["lifecycle"]["preStop"]["sleep"]["seconds"]
+    longest = litellm["proxy_config"]["router_settings"]["timeout"]
+    assert longest == ModelRoute(model="m", pool="p").timeout_seconds
+    assert litellm["terminationGracePeriodSeconds"] > unrouting + longest
 
 
 def test_litellm_drops_every_capability() -> None:

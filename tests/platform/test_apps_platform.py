@@ -133,6 +133,14 @@ def test_prometheus_never_fills_its_disk() -> None:
         assert spec["retentionSize"] == kept
 
 
+def test_the_disk_of_prometheus_goes_with_prometheus() -> None:
+    spec = values(entries()["kube-prometheus-stack"])["prometheus"]["prometheusSpec"]
+    assert spec["persistentVolumeClaimRetentionPolicy"] == {
+        "whenDeleted": "Delete",
+        "whenScaled": "Retain",
+    }
+
+
 def test_volumes_take_the_storage_class_of_the_substrate_or_the_clusters_own() -> None:
     def claim(stack_name: str) -> dict[str, object]:
         contract = HETZNER if stack_name == "hetzner" else BARE

@@ -40,6 +40,11 @@ LITELLM_PODS: Final = {"app.kubernetes.io/name": "litellm"}
 OBJECTIVE_HEADER: Final = "x-gateway-inference-objective"
 """Names the InferenceObjective of a request (inference extension v1.5, pkg/epp/metadata)."""
 
+REQUEST_SECONDS: Final = 300
+"""How long one request or stream may run: the timeout of the routes behind LiteLLM."""
+_UNROUTING_SECONDS: Final = 15
+"""Wait before a replica stops, so that its Service has let go of it."""
+
 _TOKENS_PER_PRICE: Final = 1_000_000
 _POSTGRES_UID: Final = 26
 """User of the image of CloudNativePG (CloudNativePG documentation, postgresUID)."""
@@ -218,6 +223,9 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
         "podSecurityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "securityContext": _CONTAINER_SECURITY,
         "image": {"pullPolicy": "IfNotPresent"},
+        # A replica that goes ends its streams first. The chart would cut them after 90 seconds.
+        "lifecycle": {"preStop": {"sleep": {"seconds": _UNROUTING_SECONDS}}},
+        "terminationGracePeriodSeconds": _UNROUTING_SECONDS + REQUEST_SECONDS + 15,
         # A worker with a database needs about 4 GiB under load (LiteLLM docs, production).
         "resources": {
             "requests": {"cpu": "1" if prod else "250m", "memory": "4Gi" if prod else "1Gi"},
@@ -318,7 +326,7 @@ def _proxy_config(inputs: PlatformInputs) -> dict[str, Any]:
         },
         "litellm_settings": litellm_settings,
         "router_settings": {
-            "timeout": 300,
+            "timeout": REQUEST_SECONDS,
             # Each model is one deployment here, so a cooldown would shut it for everybody. Which
             # replica answers is the endpoint picker's choice.
             "disable_cooldowns": True,

@@ -267,6 +267,8 @@ def _prometheus_spec(inputs: PlatformInputs) -> dict[str, Any]:
         "retentionSize": f"{disk * 8 // 10}GiB",
         "resources": compute(200, _PROMETHEUS_MEMORY_MIB[tier]),
         "storageSpec": {"volumeClaimTemplate": {"spec": claim}},
+        # By default a claim outlives its Prometheus, and its disk the cluster.
+        "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Retain"},
     }
 
 

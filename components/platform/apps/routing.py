@@ -89,10 +89,8 @@ def agentgateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     # All that the chart's own container security context lacks to be restricted.
                     "podSecurityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
                     "resources": compute(100, 256),
-                    "monitoring": {
-                        "enabled": True,
-                        "proxy": {"namespaceSelector": {"matchNames": [namespaces.INFERENCE]}},
-                    },
+                    # Monitors of the controller; the proxies have one beside their Gateway.
+                    "monitoring": {"enabled": True},
                 },
             ),
             # The controller watches all three kinds from its start, and brings ServiceMonitors.
