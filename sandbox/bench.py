@@ -87,7 +87,8 @@ class Measurement:
             return True
         if added is None:
             return False
-        return added.high > (added.low + _NOISE_SECONDS) * added.times**GROWTH_LIMIT
+        allowed = max(added.low, 0.0) + _NOISE_SECONDS
+        return added.high > allowed * added.times**GROWTH_LIMIT
 
     def _added(self) -> "_Added | None":
         counts = sorted(self.seconds)
