@@ -160,8 +160,8 @@ def print_failure(error: EngineError, stack: str, console: Console) -> None:
         console.print("  " + "\n  ".join(escape(line) for line in lines), soft_wrap=True)
     reset = f".venv/bin/python -m sandbox reset --stack {stack}"
     console.print(
-        "\nWhat was completed is kept: run the same command again to go on from there, or forget it "
-        f"all with `{reset}`.\nAll that the engine said: {shown_path(error.log)}",
+        "\nWhat was completed is kept: run the same command again to go on from there, or forget "
+        f"it all with `{reset}`.\nAll that the engine said: {shown_path(error.log)}",
         soft_wrap=True,
     )
 
