@@ -191,7 +191,10 @@ def _sync_policy(entry: CatalogueEntry) -> dict[str, Any]:
     policy: dict[str, Any] = {
         "syncOptions": options,
         "retry": {
-            "limit": 5,
+            # After a last attempt Argo CD would never sync the same revision again, and the next
+            # run could not go on. Each attempt takes what the Application says by then.
+            "limit": -1,
+            "refresh": True,
             "backoff": {"duration": "10s", "factor": 2, "maxDuration": "3m"},
         },
     }

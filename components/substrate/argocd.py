@@ -26,6 +26,12 @@ IN_CLUSTER_SERVER: Final = "https://kubernetes.default.svc"
 RELEASE_TIMEOUT_SECONDS: Final = 900
 """The first installation pulls images onto nodes that may still be starting."""
 
+SYNC_TIMEOUT_SECONDS: Final = 2400
+"""A sync that hangs, say on a Job whose image does not exist, would hold back what corrects it.
+
+Longer than the longest Job of the catalogue, which has 1800 seconds.
+"""
+
 APPLICATION_HEALTH: Final = """\
 local reported = obj.status ~= nil and obj.status.health or nil
 if reported == nil or reported.status == nil then
@@ -188,6 +194,7 @@ def argo_cd_values(args: ArgoCdArgs) -> dict[str, Any]:
             "params": {
                 "server.insecure": True,
                 "controller.diff.server.side": True,
+                "controller.sync.timeout.seconds": SYNC_TIMEOUT_SECONDS,
             },
         },
         "redisSecretInit": {"enabled": False},

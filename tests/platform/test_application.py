@@ -93,6 +93,11 @@ def test_manual_sync_creates_the_application_and_starts_nothing() -> None:
     assert manifest()["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
 
 
+def test_argo_cd_never_gives_up_and_each_attempt_takes_the_newest_wish() -> None:
+    retry = manifest()["spec"]["syncPolicy"]["retry"]
+    assert (retry["limit"], retry["refresh"]) == (-1, True)
+
+
 def test_ignored_fields_are_neither_reported_nor_reset() -> None:
     ignored = IgnoreDifference(group="apps", kind="Deployment", json_pointers=("/spec/replicas",))
     spec = manifest(ignore_differences=(ignored,))["spec"]

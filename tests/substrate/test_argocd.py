@@ -1,6 +1,8 @@
 """Argo CD: how it is installed, and the contract that its cluster Secret carries."""
 
-from typing import Any
+import re
+from pathlib import Path
+from typing import Any, Final
 
 import pulumi_kubernetes as kubernetes
 import pytest
@@ -17,6 +19,7 @@ from tests.conftest import Run
 from tests.harness import Recorder, Registration, deploy
 from tests.samples import contract
 
+ROOT: Final = Path(__file__).resolve().parents[2]
 RELEASE = "kubernetes:helm.sh/v3:Release"
 SECRET = "kubernetes:core/v1:Secret"  # noqa: S105 - a type token
 
@@ -120,6 +123,14 @@ def test_tls_ends_at_the_gateway_and_the_service_is_internal() -> None:
 
 def test_differences_are_found_by_the_api_server() -> None:
     assert values()["configs"]["params"]["controller.diff.server.side"] is True
+
+
+def test_a_sync_that_hangs_ends_so_that_what_corrects_it_gets_its_turn() -> None:
+    seconds = values()["configs"]["params"]["controller.sync.timeout.seconds"]
+    job = (ROOT / "charts/llm-gateway/templates/tenants.yaml").read_text()
+    longest = re.search(r"activeDeadlineSeconds: (\d+)", job)
+    assert longest is not None
+    assert seconds > int(longest[1])
 
 
 def test_applications_are_read_from_its_own_namespace_only() -> None:
