@@ -17,6 +17,9 @@ ANNOTATION_PREFIX: Final = "llmp.dev/"
 LABEL_FIELDS: Final = ("version", "cloud", "region", "cluster_name")
 """Fields that are written as labels too, because ApplicationSet generators select by label."""
 
+_TEXT_TYPES: Final[tuple[object, ...]] = (str, str | None, Literal["gcp", "hetzner", "other"])
+"""Types of fields whose annotation is the text itself; the others are JSON."""
+
 
 class ContractModel(BaseModel):
     """Base of all parts of the contract: frozen, and closed to unknown keys."""
@@ -184,7 +187,7 @@ class SubstrateContract(ContractModel):
         values: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
             text = annotations[annotation_key(name)]
-            is_text = field.annotation in (str, str | None, Literal["gcp", "hetzner", "other"])
+            is_text = field.annotation in _TEXT_TYPES
             values[name] = (text or None) if is_text else json.loads(text)
         return cls.model_validate(values)
 

@@ -98,7 +98,8 @@ def _gke_machines(stack: GkeStack) -> Iterator[tuple[str, int, int]]:
 
 def _hetzner_machines(stack: HetznerStack) -> Iterator[tuple[str, int, int]]:
     topology = stack.hetzner.topology()
-    yield topology.control_plane.server_type, *(2 * [topology.control_plane.count])
+    control_plane = topology.control_plane
+    yield control_plane.server_type, control_plane.count, control_plane.count
     for pool in topology.worker_pools:
         yield pool.server_type, pool.count, pool.count
 
