@@ -17,9 +17,6 @@ ANNOTATION_PREFIX: Final = "llmp.dev/"
 LABEL_FIELDS: Final = ("version", "cloud", "region", "cluster_name")
 """Fields that are written as labels too, because ApplicationSet generators select by label."""
 
-_TEXT_TYPES: Final[tuple[object, ...]] = (str, str | None, Literal["gcp", "hetzner", "other"])
-"""Types of fields whose annotation is the text itself; the others are JSON."""
-
 
 class ContractModel(BaseModel):
     """Base of all parts of the contract: frozen, and closed to unknown keys."""
@@ -187,9 +184,14 @@ class SubstrateContract(ContractModel):
         values: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
             text = annotations[annotation_key(name)]
-            is_text = field.annotation in _TEXT_TYPES
+            is_text = _is_text(field.annotation)
             values[name] = (text or None) if is_text else json.loads(text)
         return cls.model_validate(values)
+
+
+def _is_text(field_type: object) -> bool:
+    """Return whether a field's annotation is the text itself; the others are JSON."""
+    return field_type in (str, str | None, Literal["gcp", "hetzner", "other"])
 
 
 def annotation_key(field_name: str) -> str:
