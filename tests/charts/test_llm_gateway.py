@@ -24,6 +24,15 @@ def test_one_instance_has_no_budget_that_would_forbid_every_drain() -> None:
     assert cluster(DATABASE_PROD)["enablePDB"] is True
 
 
+def test_a_failover_loses_nothing_and_a_lost_standby_stops_nobody() -> None:
+    assert cluster(DATABASE_PROD)["postgresql"]["synchronous"] == {
+        "method": "any",
+        "number": 1,
+        "dataDurability": "preferred",
+    }
+    assert "postgresql" not in cluster(DATABASE)
+
+
 def test_the_owner_of_the_database_comes_from_a_secret() -> None:
     assert cluster(DATABASE)["bootstrap"]["initdb"] == {
         "database": "litellm",
