@@ -93,7 +93,7 @@ class HetznerSubstrate(pulumi.ComponentResource):
             ),
             in_cloud,
         )
-        for pool in topology.worker_pools:
+        workers = [
             HetznerNodePool(
                 f"{name}-pool-{pool.name}",
                 HetznerNodePoolArgs(
@@ -106,6 +106,8 @@ class HetznerSubstrate(pulumi.ComponentResource):
                 ),
                 in_cloud,
             )
+            for pool in topology.worker_pools
+        ]
         self.kubeconfig = pulumi.Output.secret(
             pulumi.Output.all(
                 control_plane.api_address,
@@ -160,7 +162,8 @@ class HetznerSubstrate(pulumi.ComponentResource):
             f"{name}-argo-cd",
             ArgoCdArgs(contract=self.contract, high_availability=args.high_availability),
             in_cluster,
-            after=[addons.volumes],
+            # The workers too: its pods end while there is still somebody to say that they have.
+            after=[addons.volumes, *workers],
         )
         self.register_outputs(
             {"contract": self.contract.to_output(), "kubeconfig": self.kubeconfig}

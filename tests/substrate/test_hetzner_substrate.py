@@ -386,3 +386,10 @@ def test_argo_cd_and_the_operator_come_last(largest: Recorder) -> None:
 
 def test_without_dedicated_servers_there_is_no_gpu_operator(smallest: Recorder) -> None:
     assert not smallest.all("llmp:substrate:GpuOperator")
+
+
+def test_argo_cd_goes_before_the_workers_that_its_pods_run_on(largest: Recorder) -> None:
+    namespace = largest.one("kubernetes:core/v1:Namespace", "substrate-argo-cd-namespace")
+    workers = {each.urn for each in largest.all(SERVER) if "HetznerNodePool" in each.urn}
+    assert workers
+    assert workers <= namespace.depends_on
