@@ -10,7 +10,7 @@ STACK_GIVEN := $(STACK)
 STACK ?= gke
 SETUP := $(PYTHON) -m tools.bootstrap
 
-.PHONY: help demo test lint format preview up destroy bench generate check sandbox-preview clean \
+.PHONY: help demo show test lint format preview up destroy bench generate check sandbox-preview clean \
 	python stack-file stack-named
 
 help: ## list the commands
@@ -44,8 +44,11 @@ destroy: ## pulumi destroy of a real stack (STACK=name, ARGS=...)
 sandbox-preview: python stack-file ## preview a stack against the sandbox and print it as JSON (STACK=gke, CONFIG=path)
 	@$(SETUP) engine -- python -m sandbox preview --stack '$(STACK)' --json $(if $(CONFIG),--config '$(CONFIG)')
 
-bench: python ## measure program, preview and up for 1, 10 and 100 models
-	@$(SETUP) engine -- python -m sandbox bench
+show: python ## list what the sandbox's cluster keeps, or print it (STACK=gke, OBJECT=Application/litellm)
+	@$(SETUP) -- python -m sandbox show --stack '$(STACK)' $(if $(OBJECT),'$(OBJECT)',--list)
+
+bench: python ## measure program, preview and up for 1, 10 and 100 models (JSON=1)
+	@$(SETUP) engine -- python -m sandbox bench $(if $(filter-out 0,$(JSON)),--json)
 
 generate: python ## write all generated files again
 	@$(SETUP) -- python -m tools.generate

@@ -155,7 +155,7 @@ def _preview(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace, file: StackFile, run: Run) -> int:
     if options.json:
-        report.print_json(report.as_document(run))
+        report.print_json(report.as_document(run, file.cost))
     else:
         report.print_run(run, file, report.page_console())
     return 0

@@ -17,6 +17,7 @@ from sandbox.errors import EngineError
 from sandbox.project import REPOSITORY
 from sandbox.records import Resource, Run
 from sandbox.stack_file import StackFile
+from stacks.cost import MonthlyCost
 
 _PAGE_WIDTH: Final = 140
 """Columns of the page where there is no terminal to ask."""
@@ -56,8 +57,13 @@ def page_console() -> Console:
     return console
 
 
-def as_document(run: Run) -> dict[str, Any]:
-    """Return a run as JSON data. Secrets are masked."""
+def as_document(run: Run, cost: MonthlyCost | None = None) -> dict[str, Any]:
+    """Return a run as JSON data. Secrets are masked.
+
+    Args:
+        run: what the engine did.
+        cost: what the machines of the stack cost for real.
+    """
     return {
         "stack": run.stack,
         "operations": dict(run.operations),
@@ -73,6 +79,7 @@ def as_document(run: Run) -> dict[str, Any]:
         ],
         "applications": [one.as_dict() for one in emitted_applications(run.resources)],
         "outputs": dict(run.outputs),
+        "cost": None if cost is None else cost.as_dict(),
         "seconds": round(run.seconds, 2),
         "changed": run.changed,
     }
@@ -116,6 +123,8 @@ def print_run(run: Run, file: StackFile, console: Console) -> None:
         console.print(_outputs_table(run.outputs))
         console.print()
     console.print(_headline(run))
+    if file.cost is not None:
+        console.print(f"For real, its machines cost about {file.cost}.")
     console.print(
         f"{run.seconds:.1f} s, {run.seconds_to_first_resource:.1f} s of them until the engine and "
         "the program had started",
@@ -127,8 +136,8 @@ def print_run(run: Run, file: StackFile, console: Console) -> None:
     committed = file.path.resolve() == REPOSITORY / f"Pulumi.{file.stack}.yaml"
     again = f"STACK={file.stack}" if committed else f"CONFIG={file.path}"
     if applications:
-        show = f"python -m sandbox show --stack {file.stack} Application/{applications[-1].name}"
-        _print_step(console, "Read an object", f".venv/bin/{show}")
+        show = f"make show STACK={file.stack} OBJECT=Application/{applications[-1].name}"
+        _print_step(console, "Read an object", show)
     if run.changed:
         _print_step(console, "Run it again, and nothing changes", f"make demo {again}")
     copy = "" if committed else f"cp {file.path} Pulumi.{file.stack}.yaml && "

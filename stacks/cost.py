@@ -64,6 +64,16 @@ class MonthlyCost:
     unpriced: tuple[str, ...]
     """Machine types that have no price here and are not counted."""
 
+    def __str__(self) -> str:
+        """Return the bill in one line for people."""
+        sign = {"USD": "$", "EUR": "€"}[self.currency]
+        line = f"{sign}{self.idle:,.0f} a month idle"
+        if self.maximum != self.idle:
+            line += f", {sign}{self.maximum:,.0f} with every pool at its maximum"
+        if self.unpriced:
+            line += f", without {', '.join(self.unpriced)}, of unknown price"
+        return line
+
     def as_dict(self) -> dict[str, Any]:
         """Return the cost as JSON data."""
         return {

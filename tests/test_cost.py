@@ -41,5 +41,10 @@ def test_a_machine_without_a_price_is_named_and_not_counted_as_free() -> None:
     assert cost.idle == pytest.approx(3 * 69.49)
 
 
+def test_the_line_for_people_names_what_is_not_in_it() -> None:
+    line = str(cost_of(HETZNER_STACK, control_plane={"server_type": "ccx63"}))
+    assert line == "€208 a month idle, without ccx63, of unknown price"
+
+
 def test_a_cluster_that_is_there_already_costs_this_stack_nothing() -> None:
     assert monthly_cost(parse_stack(EXISTING_STACK, "Pulumi.test.yaml")) is None

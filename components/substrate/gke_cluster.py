@@ -179,13 +179,15 @@ class GkeCluster(pulumi.ComponentResource):
         else:
             host = cluster.endpoint
             authority = cluster.master_auth.apply(lambda auth: auth.cluster_ca_certificate)
-        self.kubeconfig = pulumi.Output.all(host=host, authority=authority).apply(
-            lambda known: exec_kubeconfig(
-                name=args.cluster_name,
-                server=f"https://{known['host']}",
-                certificate_authority=known["authority"],
-                command=CREDENTIAL_PLUGIN,
-                install_hint="gcloud components install gke-gcloud-auth-plugin",
+        self.kubeconfig = pulumi.Output.secret(
+            pulumi.Output.all(host=host, authority=authority).apply(
+                lambda known: exec_kubeconfig(
+                    name=args.cluster_name,
+                    server=f"https://{known['host']}",
+                    certificate_authority=known["authority"],
+                    command=CREDENTIAL_PLUGIN,
+                    install_hint="gcloud components install gke-gcloud-auth-plugin",
+                )
             )
         )
         self.register_outputs({"name": self.name, "kubeconfig": self.kubeconfig})

@@ -39,6 +39,16 @@ MAX_NODE_BITS: Final = 29
 REGIONAL_ZONES: Final = 3
 """Zones that GKE spreads a regional cluster over by default (GKE docs, "Regional clusters")."""
 
+SERVICE_BITS: Final = range(16, 29)
+"""Prefix lengths that GKE takes for Services (GKE docs, "IP address ranges for VPC-native")."""
+
+MACHINE_FAMILY: Final = re.compile(r"^[a-z]+([0-9]+)")
+FIRST_GENERATION_WITHOUT_PERSISTENT_DISK: Final = 4
+"""From N4, C4 and so on machines take Hyperdisk alone (Compute Engine docs, "Machine families")."""
+
+_RESERVED: Final = ipaddress.IPv4Network("172.17.0.0/16")
+"""GKE takes no range in it: a node's container bridge has it (GKE docs, "Private clusters")."""
+
 _PRIVATE: Final = tuple(
     ipaddress.IPv4Network(cidr) for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
@@ -57,6 +67,11 @@ def _private_network(value: str) -> str:
         raise ValueError(
             f"{value} is not a private range; take one inside 10.0.0.0/8, 172.16.0.0/12 or "
             "192.168.0.0/16"
+        )
+    if network.overlaps(_RESERVED):
+        raise ValueError(
+            f"{value} overlaps {_RESERVED}, which the nodes use themselves; take a range apart "
+            "from it"
         )
     return value
 
@@ -116,6 +131,13 @@ class GkeNetwork(Section):
     def _nodes_fit_a_subnet(cls, value: str) -> str:
         if not MIN_SUBNET_BITS <= _network(value).prefixlen <= MAX_NODE_BITS:
             raise ValueError(f"{value} is no subnet that Google makes; write a /8 to a /29")
+        return value
+
+    @field_validator("service_cidr")
+    @classmethod
+    def _services_fit(cls, value: str) -> str:
+        if _network(value).prefixlen not in SERVICE_BITS:
+            raise ValueError(f"{value} has no size that GKE takes for Services; write a /16 to /28")
         return value
 
     @field_validator("pod_cidr", "service_cidr", "control_plane_cidr")
@@ -181,6 +203,22 @@ class GkePlatformPoolConfig(Section):
     def _no_gpu(cls, value: str) -> str:
         if value.startswith(("a2-", "a3-", "a4-", "g2-", "g4-")):
             raise ValueError(f"{value} has GPUs; describe GPU nodes in gke.gpu_pools")
+        return value
+
+    @field_validator("machine_type")
+    @classmethod
+    def _takes_persistent_disks(cls, value: str) -> str:
+        family = MACHINE_FAMILY.match(value)
+        if family and int(family[1]) >= FIRST_GENERATION_WITHOUT_PERSISTENT_DISK:
+            raise ValueError(
+                f"{value} takes no persistent disk, and that is what nodes boot from and databases "
+                "live on; take a type such as e2-standard-4, n2-standard-4 or c3-standard-4"
+            )
+        if value.startswith("t2a-"):
+            raise ValueError(
+                f"{value} is Arm, which GKE taints and nothing here tolerates; take a type such as "
+                "e2-standard-4 or n2-standard-4"
+            )
         return value
 
     @field_validator("max_nodes")

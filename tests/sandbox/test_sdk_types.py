@@ -104,7 +104,14 @@ def test_a_type_is_read_as_the_sdk_resolves_it(token: str) -> None:
     _, module, name = token.split(":")
     folder, path = sdk._module_file(module, name)  # pyright: ignore[reportPrivateUsage]
     root = sdk._root.parent  # pyright: ignore[reportPrivateUsage]
-    loaded = importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+    parts = path.relative_to(root).with_suffix("").parts
+    # The SDK loads its packages when something is first asked of them; a file imported ahead of its
+    # package would leave that package without its classes, for every later test of the process.
+    package: object = importlib.import_module(parts[0])
+    for part in parts[1:-1]:
+        package = getattr(package, part)
+    assert getattr(package, name)
+    loaded = importlib.import_module(".".join(parts))
     arguments: type = getattr(loaded, f"{name}InitArgs", None) or getattr(loaded, f"{name}Args")
     assert arguments.__module__.endswith(path.stem)
     assert folder == path.parent

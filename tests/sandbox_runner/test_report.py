@@ -21,7 +21,7 @@ from sandbox.report import (
 from sandbox.runner import readable
 from sandbox.stack_file import StackFile
 
-FILE = StackFile(stack="gke", kind="gke", path=Path("Pulumi.gke.yaml"), config={})
+FILE = StackFile(stack="gke", kind="gke", path=Path("Pulumi.gke.yaml"), config={}, cost=None)
 
 
 def _urn(kind: str, name: str) -> str:

@@ -49,6 +49,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"network": {"pod_cidr": "10.4.0.0/28"}}, "", "pod_cidr 10.4.0.0/28 has room for 0 nodes"),
     ({"network": {"node_cidr": "10.0.0.0/29"}}, "", "has room for 4 nodes"),
     (
+        {"network": {"control_plane_cidr": "172.17.3.0/28"}},
+        "network.control_plane_cidr",
+        "overlaps 172.17.0.0/16, which the nodes use themselves",
+    ),
+    ({"network": {"pod_cidr": "172.16.0.0/12"}}, "network.pod_cidr", "overlaps 172.17.0.0/16"),
+    ({"network": {"service_cidr": "10.8.0.0/15"}}, "network.service_cidr", "write a /16 to /28"),
+    ({"network": {"service_cidr": "10.8.0.0/29"}}, "network.service_cidr", "write a /16 to /28"),
+    (
         {"control_plane": {"endpoint": "ip"}},
         "control_plane.authorized_networks",
         "nobody reaches an address without networks; list the networks",
@@ -67,6 +75,21 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         {"platform_pool": {"machine_type": "g2-standard-4"}},
         "platform_pool.machine_type",
         "has GPUs; describe GPU nodes in gke.gpu_pools",
+    ),
+    (
+        {"platform_pool": {"machine_type": "n4-standard-4"}},
+        "platform_pool.machine_type",
+        "takes no persistent disk",
+    ),
+    (
+        {"platform_pool": {"machine_type": "c4a-standard-4"}},
+        "platform_pool.machine_type",
+        "takes no persistent disk",
+    ),
+    (
+        {"platform_pool": {"machine_type": "t2a-standard-4"}},
+        "platform_pool.machine_type",
+        "is Arm",
     ),
     (
         {"platform_pool": {"min_nodes": 5}},
@@ -151,6 +174,15 @@ def test_the_machine_type_follows_from_the_gpus(
 ) -> None:
     section = parse(**gpu_pool(accelerator=accelerator, accelerators_per_node=count))
     assert section.topology().gpu_pools[0].machine_type == machine_type
+
+
+@pytest.mark.parametrize(
+    "machine_type",
+    ["e2-standard-8", "n2d-highmem-4", "n1-standard-4", "c3-standard-8", "t2d-standard-4"],
+)
+def test_machines_that_take_persistent_disks_run_the_platform(machine_type: str) -> None:
+    section = parse(platform_pool={"machine_type": machine_type})
+    assert section.topology().platform_pool.machine_type == machine_type
 
 
 def test_four_t4_may_have_more_vcpus_than_one() -> None:

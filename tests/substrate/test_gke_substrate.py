@@ -290,6 +290,12 @@ def test_raising_a_minimum_changes_no_input_that_replaces_a_pool() -> None:
         assert "initialNodeCount" in new.ignore_changes
 
 
+def test_the_local_disks_that_gke_gives_a_machine_never_replace_its_pool() -> None:
+    ignored = pool(build(), "l4").ignore_changes
+    assert "nodeConfig.ephemeralStorageLocalSsdConfig" in ignored
+    assert "nodeConfig.localNvmeSsdBlockConfig" in ignored
+
+
 def test_spot_and_gpu_pools_take_any_zone_that_has_machines() -> None:
     assert pool(build(), "l4").inputs["autoscaling"]["locationPolicy"] == "ANY"
     assert pool(build(), "platform").inputs["autoscaling"]["locationPolicy"] == "BALANCED"
