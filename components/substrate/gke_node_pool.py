@@ -113,7 +113,13 @@ class GkeNodePool(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                ignore_changes=["initialNodeCount"],
+                ignore_changes=[
+                    "initialNodeCount",
+                    # Machines that come with local disks get one of these from GKE, and taking it
+                    # away again would replace the pool.
+                    "nodeConfig.ephemeralStorageLocalSsdConfig",
+                    "nodeConfig.localNvmeSsdBlockConfig",
+                ],
                 # Two pools cannot have one name.
                 delete_before_replace=True,
             ),
