@@ -516,7 +516,9 @@ def _backups(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
             "no VolumeSnapshotClass",
             value="prod",
             allowed="cost, dev",
-            fix="set existing.contract.snapshot_class to a class of the cluster, or lower the tier",
+            fix="set existing.contract.snapshot_class to a class of the cluster, or lower the tier"
+            if isinstance(stack, ExistingStack)
+            else "lower the tier: volumes of Hetzner Cloud have no snapshots",
         )
 
 

@@ -611,6 +611,18 @@ BAD = [
         fix="snapshot_class",
     ),
     Bad(
+        mistake="production on volumes that have no snapshots",
+        base="hetzner",
+        change={
+            "platform.tier": "prod",
+            "hetzner.deletion_protection": True,
+            "hetzner.control_plane": {"count": 3},
+        },
+        path="platform.tier",
+        says="no VolumeSnapshotClass",
+        fix="lower the tier: volumes of Hetzner Cloud have no snapshots",
+    ),
+    Bad(
         mistake="an even number of control-plane servers",
         base="hetzner",
         change={"hetzner.control_plane": {"count": 2}},
