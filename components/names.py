@@ -5,11 +5,7 @@ it unique stays, and the same input always gives the same name.
 """
 
 import hashlib
-import re
 from typing import Final
-
-DNS_LABEL_MAX: Final = 63
-"""Characters in a DNS label (RFC 1123), so in a Kubernetes Service or namespace name."""
 
 HELM_RELEASE_MAX: Final = 53
 """Characters in a Helm release name (Helm 3 documentation), so in an Application name of ours."""
@@ -25,6 +21,9 @@ HCLOUD_NAME_MAX: Final = 63
 
 ARGO_CD_NAMESPACE: Final = "argocd"
 APP_PROJECT: Final = "platform"
+
+IN_CLUSTER_SERVER: Final = "https://kubernetes.default.svc"
+"""The Kubernetes API as pods of the same cluster reach it; Argo CD knows its own cluster by it."""
 
 _DIGEST_LENGTH: Final = 6
 
@@ -48,24 +47,6 @@ def fit(name: str, limit: int) -> str:
     return f"{name[: keep - tail].rstrip('-')}-{digest}-{name[len(name) - tail :].lstrip('-')}"
 
 
-def slug(text: str, limit: int = DNS_LABEL_MAX) -> str:
-    """Return `text` as a DNS label: lower case letters, digits and hyphens, within `limit`.
-
-    Raises:
-        ValueError: nothing of `text` can stand in a DNS label.
-    """
-    label = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-    if not label:
-        msg = f"{text!r} has no character that can stand in a name"
-        raise ValueError(msg)
-    return fit(label, limit)
-
-
 def gcp_service_account(cluster: str, role: str) -> str:
     """Return the id of a Google service account of this cluster: 6 to 30 characters."""
     return fit(f"{cluster}-{role}", GCP_SERVICE_ACCOUNT_MAX)
-
-
-def application(name: str) -> str:
-    """Return the name of an Application, which is also the name of its Helm release."""
-    return fit(name, HELM_RELEASE_MAX)

@@ -17,11 +17,6 @@ class ChartPin:
     chart: str
     version: str
 
-    @property
-    def is_oci(self) -> bool:
-        """Whether the chart comes from an OCI registry."""
-        return not self.repository.startswith(("https://", "http://"))
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GitPin:

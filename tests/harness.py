@@ -219,11 +219,6 @@ class Recorder(MockMonitor):
         return list(self._registrations.values())
 
     @property
-    def stack_urn(self) -> str:
-        """URN of the stack itself, the parent of what has no other."""
-        return self.make_urn("", STACK_TYPE, f"{pulumi_project()}-{pulumi_stack()}")
-
-    @property
     def exports(self) -> dict[str, Any]:
         """Stack outputs, secrets in clear and unknown values as `UNKNOWN`."""
         return next(

@@ -34,16 +34,6 @@ def test_a_limit_without_room_is_refused() -> None:
         names.fit("a-rather-long-name", 9)
 
 
-@given(st.from_regex(r"[ _./-]{0,5}[A-Za-z0-9][A-Za-z0-9 _./-]{0,90}", fullmatch=True))
-def test_a_slug_is_a_dns_label(text: str) -> None:
-    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", names.slug(text))
-
-
-def test_text_without_a_usable_character_is_refused() -> None:
-    with pytest.raises(ValueError, match="no character"):
-        names.slug("…")
-
-
 def test_a_google_service_account_id_has_at_most_thirty_characters() -> None:
     account = names.gcp_service_account("a-cluster-with-quite-a-long-name", "external-secrets")
     assert len(account) == 30

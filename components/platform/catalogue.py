@@ -12,11 +12,19 @@ from typing import Any, Final, Literal
 
 from components.contract import SubstrateContract
 from components.names import HELM_RELEASE_MAX
-from components.platform.config import Model, PlatformConfig, Tenant, profile_includes
+from components.platform.config import Model, PlatformConfig, Profile, Tenant, profile_includes
 from components.versions import ChartPin, GitPin
 
 Layer = Literal["platform", "serving", "routing", "llm-gateway", "experience"]
-LAYERS: Final[tuple[Layer, ...]] = ("platform", "serving", "routing", "llm-gateway", "experience")
+
+PROFILE_OF_LAYER: Final[Mapping[Layer, Profile]] = {
+    "platform": "platform",
+    "serving": "serving",
+    "routing": "llm-gateway",
+    "llm-gateway": "llm-gateway",
+    "experience": "full",
+}
+"""The least profile that holds a layer."""
 
 Values = Mapping[str, Any]
 """Helm values: JSON data, keys as the chart spells them."""
@@ -53,12 +61,10 @@ class OwnChart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kustomization:
-    """A kustomization: in this project under charts/ (no pin), or in somebody else's repository."""
+    """A folder with a kustomization in somebody else's repository, at one commit."""
 
     path: str
-    pin: GitPin | None = None
-    patches: tuple[Mapping[str, Any], ...] = ()
-    """Inline kustomize patches, each with `target` and `patch`."""
+    pin: GitPin
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,9 +73,7 @@ class IgnoreDifference:
 
     group: str
     kind: str
-    json_pointers: tuple[str, ...] = ()
-    jq_path_expressions: tuple[str, ...] = ()
-    name: str | None = None
+    json_pointers: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,8 +94,6 @@ class CatalogueEntry:
     create_namespace: bool = True
     extra_namespaces: tuple[str, ...] = ()
     """Further namespaces that the chart writes to, for example kube-system."""
-    skip_dry_run_on_missing_resource: bool = False
-    """For objects whose CRD the same Application brings."""
     gate_timeout_seconds: int = 600
     """How long dependants wait for it; the first sync pulls images."""
 
@@ -149,11 +151,4 @@ def gates(entries: Sequence[CatalogueEntry]) -> frozenset[str]:
 
 def includes_layer(inputs: PlatformInputs, layer: Layer) -> bool:
     """Return whether the stack's profile holds a layer."""
-    least = {
-        "platform": "platform",
-        "serving": "serving",
-        "routing": "llm-gateway",
-        "llm-gateway": "llm-gateway",
-        "experience": "full",
-    }
-    return profile_includes(inputs.config.profile, least[layer])  # type: ignore[arg-type]
+    return profile_includes(inputs.config.profile, PROFILE_OF_LAYER[layer])

@@ -34,7 +34,6 @@ class Endpoint:
 PROMETHEUS: Final = Endpoint(
     service="kube-prometheus-stack-prometheus", namespace="monitoring", port=9090
 )
-GRAFANA: Final = Endpoint(service="kube-prometheus-stack-grafana", namespace="monitoring", port=80)
 INFERENCE_GATEWAY: Final = Endpoint(service="inference-gateway", namespace="inference", port=80)
 LITELLM: Final = Endpoint(service="litellm", namespace="litellm", port=4000)
 LITELLM_DATABASE: Final = Endpoint(

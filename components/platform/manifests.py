@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-from components.names import APP_PROJECT, ARGO_CD_NAMESPACE
+from components.names import APP_PROJECT, ARGO_CD_NAMESPACE, IN_CLUSTER_SERVER
 from components.platform.catalogue import (
     CatalogueEntry,
     IgnoreDifference,
@@ -20,8 +20,6 @@ API_VERSION: Final = "argoproj.io/v1alpha1"
 CHARTS_FOLDER: Final = "charts"
 RESOURCES_FINALIZER: Final = "resources-finalizer.argocd.argoproj.io"
 """Deleting the object deletes what it made, while Argo CD still lives."""
-
-IN_CLUSTER_SERVER: Final = "https://kubernetes.default.svc"
 
 CLUSTER_KINDS: Final[tuple[tuple[str, str], ...]] = (
     ("", "Namespace"),
@@ -63,7 +61,7 @@ def project_manifest(entries: Sequence[CatalogueEntry], repository: str) -> dict
 
 def project_spec(entries: Sequence[CatalogueEntry], repository: str) -> dict[str, Any]:
     """Return the AppProject's spec: sources, destinations and kinds, none of them a wildcard."""
-    sources = {repository_of(argo_source(entry, repository, "HEAD")) for entry in entries}
+    sources = {argo_source(entry, repository, "HEAD")["repoURL"] for entry in entries}
     namespaces = {entry.namespace for entry in entries}
     namespaces |= {name for entry in entries for name in entry.extra_namespaces}
     return {
@@ -150,30 +148,16 @@ def argo_source(entry: CatalogueEntry, repository: str, revision: str) -> dict[s
                 "targetRevision": revision,
                 "helm": {"releaseName": entry.name, "valuesObject": dict(values)},
             }
-        case Kustomization(path=path, pin=pin, patches=patches):
-            source: dict[str, Any] = {
-                "repoURL": pin.repository if pin else repository,
-                "path": path,
-                "targetRevision": pin.commit if pin else revision,
-            }
-            if patches:
-                source["kustomize"] = {"patches": [dict(patch) for patch in patches]}
-            return source
-
-
-def repository_of(source: dict[str, Any]) -> str:
-    """Return a source's repository as an AppProject lists it."""
-    return str(source["repoURL"])
+        case Kustomization(path=path, pin=pin):
+            return {"repoURL": pin.repository, "path": path, "targetRevision": pin.commit}
 
 
 def version_of(entry: CatalogueEntry, revision: str) -> str:
     """Return what version of its source an entry asks for, as people name it."""
     match entry.source:
-        case UpstreamChart(pin=pin):
+        case UpstreamChart(pin=pin) | Kustomization(pin=pin):
             return pin.version
-        case Kustomization(pin=pin) if pin is not None:
-            return pin.version
-        case _:
+        case OwnChart():
             return revision
 
 
@@ -186,8 +170,6 @@ def _sync_policy(entry: CatalogueEntry) -> dict[str, Any]:
     ]
     if entry.create_namespace:
         options.insert(0, "CreateNamespace=true")
-    if entry.skip_dry_run_on_missing_resource:
-        options.append("SkipDryRunOnMissingResource=true")
     policy: dict[str, Any] = {
         "syncOptions": options,
         "retry": {
@@ -206,11 +188,8 @@ def _sync_policy(entry: CatalogueEntry) -> dict[str, Any]:
 
 
 def _ignored(difference: IgnoreDifference) -> dict[str, Any]:
-    ignored: dict[str, Any] = {"group": difference.group, "kind": difference.kind}
-    if difference.name is not None:
-        ignored["name"] = difference.name
-    if difference.json_pointers:
-        ignored["jsonPointers"] = list(difference.json_pointers)
-    if difference.jq_path_expressions:
-        ignored["jqPathExpressions"] = list(difference.jq_path_expressions)
-    return ignored
+    return {
+        "group": difference.group,
+        "kind": difference.kind,
+        "jsonPointers": list(difference.json_pointers),
+    }

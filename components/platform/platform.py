@@ -62,8 +62,8 @@ class Platform(pulumi.ComponentResource):
                 ),
                 opts=pulumi.ResourceOptions(parent=self),
                 requires=[
-                    project.resource,
-                    *(self.applications[name].application for name in entry.requires),
+                    project.project,
+                    *(self.applications[required].application for required in entry.requires),
                 ],
             )
         self.register_outputs({"applications": summary(self.entries, inputs.revision)})

@@ -7,6 +7,7 @@ import pulumi
 from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.meta.v1 import ObjectMetaArgs
 
+from components.names import APP_PROJECT
 from components.platform.catalogue import CatalogueEntry
 from components.platform.manifests import project_manifest
 
@@ -27,7 +28,7 @@ class ArgoProject(pulumi.ComponentResource):
     charts. It does not own the `default` project, which nothing of ours uses.
     """
 
-    project_name: pulumi.Output[str]
+    project: CustomResource
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class ArgoProject(pulumi.ComponentResource):
         """Create the AppProject once all of `after` is there."""
         super().__init__("llmp:platform:ArgoProject", name, None, opts)
         manifest = project_manifest(args.entries, args.repository)
-        project = CustomResource(
+        self.project = CustomResource(
             f"{name}-appproject",
             api_version=manifest["apiVersion"],
             kind=manifest["kind"],
@@ -47,6 +48,4 @@ class ArgoProject(pulumi.ComponentResource):
             spec=manifest["spec"],
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(after)),
         )
-        self.resource = project
-        self.project_name = pulumi.Output.from_input(str(manifest["metadata"]["name"]))
-        self.register_outputs({"project_name": self.project_name})
+        self.register_outputs({"name": APP_PROJECT})

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from components.contract import SubstrateContract, Toleration
-from components.names import ARGO_CD_NAMESPACE
+from components.names import ARGO_CD_NAMESPACE, IN_CLUSTER_SERVER
 from components.versions import ARGO_CD
 
 FULL_NAME: Final = "argocd"
@@ -21,7 +21,6 @@ REDIS_SECRET_KEY: Final = "auth"  # noqa: S105 - likewise
 REDIS_PASSWORD_LENGTH: Final = 48
 
 IN_CLUSTER_NAME: Final = "in-cluster"
-IN_CLUSTER_SERVER: Final = "https://kubernetes.default.svc"
 
 RELEASE_TIMEOUT_SECONDS: Final = 900
 """The first installation pulls images onto nodes that may still be starting."""
@@ -185,7 +184,6 @@ def argo_cd_values(args: ArgoCdArgs) -> dict[str, Any]:
                 "exec.enabled": False,
                 "statusbadge.enabled": False,
                 "application.resourceTrackingMethod": "annotation",
-                "kustomize.buildOptions": "--enable-helm",
                 "resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH,
                 "resource.customizations.health.postgresql.cnpg.io_Cluster": (
                     POSTGRES_CLUSTER_HEALTH

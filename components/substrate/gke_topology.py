@@ -200,15 +200,6 @@ class GkeTopology:
         """Labels of everything at Google that takes labels, for cost reports and for finding it."""
         return {"managed-by": "llmp", "llmp-cluster": self.cluster_name}
 
-    @property
-    def get_credentials_command(self) -> str:
-        """The command that writes a kubeconfig for people."""
-        dns = " --dns-endpoint" if self.endpoint == "dns" else ""
-        return (
-            f"gcloud container clusters get-credentials {self.cluster_name} "
-            f"--project {self.project} --location {self.location}{dns}"
-        )
-
     def service_account_email(self, account_id: str) -> str:
         """Return the address of a Google service account of this project."""
         return f"{account_id}@{self.project}.iam.gserviceaccount.com"

@@ -54,7 +54,7 @@ def test_renovate_finds_the_source_of_a_pin_right_above_it(name: str) -> None:
     source, dependency, _, registry = found.groups()
     pin = PINS[name]
     match pin:
-        case ChartPin() if pin.is_oci:
+        case ChartPin() if "://" not in pin.repository:
             assert (source, dependency, registry) == (
                 "docker",
                 f"{pin.repository}/{pin.chart}",

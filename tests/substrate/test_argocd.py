@@ -137,10 +137,9 @@ def test_applications_are_read_from_its_own_namespace_only() -> None:
     assert "application.namespaces" not in values()["configs"]["params"]
 
 
-def test_resources_are_tracked_by_annotation_and_kustomize_may_inflate_charts() -> None:
+def test_resources_are_tracked_by_annotation() -> None:
     settings = values()["configs"]["cm"]
     assert settings["application.resourceTrackingMethod"] == "annotation"
-    assert settings["kustomize.buildOptions"] == "--enable-helm"
 
 
 def test_the_default_project_allows_nothing_once_argo_cd_has_made_it() -> None:
