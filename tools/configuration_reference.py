@@ -1,13 +1,16 @@
 """Writes `docs/configuration.md`: every key of a stack file, from the models that check it."""
 
 import json
-import types
+import re
+from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from components.platform.apps import PROVIDED_FEATURES
+from components.platform.config import Features
 from stacks.config.problems import description_of, models_in
 from stacks.config.rules import NEEDS
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack
@@ -20,6 +23,7 @@ Generated from the models that check a stack file, by `make generate`.
 A stack is one object under `config: llmp:stack:` in `Pulumi.<stack>.yaml`. `kind` says which
 substrate it has, and the section of that name describes it; all other sections are the same for
 every kind.
+
 `make check STACK=<stack>` tells all that is wrong with a file at once, each with its path, what is
 allowed and what to write. No key holds a secret: where one is needed, the key holds its id in the
 secret store.
@@ -42,8 +46,9 @@ def configuration_reference() -> str:
     described: set[type[BaseModel]] = set()
     for name, model in sections.items():
         is_list = name in {"models", "tenants"}
-        parts.append(f"## `{name}{'[]' if is_list else ''}`\n")
-        _describe(f"{name}[]" if is_list else name, model, parts, described)
+        path = f"{name}[]" if is_list else name
+        parts.append(f"## `{path}`\n")
+        _describe(path, model, parts, described)
     parts.append(_needs())
     return "\n".join(parts)
 
@@ -52,22 +57,57 @@ def _describe(
     path: str, model: type[BaseModel], parts: list[str], described: set[type[BaseModel]]
 ) -> None:
     described.add(model)
-    summary = " ".join((model.__doc__ or "").split())
-    rows = ["| key | type | default | |", "|---|---|---|---|"]
-    nested: list[tuple[str, type[BaseModel]]] = []
+    rows = ["| key | type | default | what it is |", "|---|---|---|---|"]
+    nested: list[tuple[str, str, type[BaseModel]]] = []
     for name, field in model.model_fields.items():
-        inner = [one for one in models_in(field.annotation) if one not in described]
-        is_list = get_origin(field.annotation) is tuple
-        nested += [(f"{path}.{name}{'[]' if is_list else ''}", one) for one in inner]
+        inner_path = path + "." + name + _ELEMENT.get(get_origin(field.annotation), "")
+        alternatives = models_in(field.annotation)
+        nested += [
+            (inner_path, _told_apart_by(one) if len(alternatives) > 1 else "", one)
+            for one in alternatives
+        ]
         rows.append(
             f"| `{name}` | {_type(field.annotation)} | {_default(field)} "
-            f"| {_text(description_of(field))} |"
+            f"| {_text(_description(model, name))} |"
         )
-    parts.append(f"{summary}\n\n" + "\n".join(rows) + "\n")
-    for inner_path, inner_model in nested:
+    parts += [f"{text}\n" for text in (_summary(model), "\n".join(rows)) if text]
+    for inner_path, which, inner_model in nested:
         if inner_model not in described:
-            parts.append(f"### `{inner_path}`\n")
+            parts.append(f"### `{inner_path}`{which}\n")
             _describe(inner_path, inner_model, parts, described)
+
+
+_ELEMENT: Final[dict[object, str]] = {tuple: "[]", dict: ".<name>"}
+"""How a path goes on into the elements of a list or a mapping."""
+
+
+def _told_apart_by(model: type[BaseModel]) -> str:
+    """Return what tells a section from the others that may stand in the same place."""
+    name, field = next(iter(model.model_fields.items()))
+    if get_origin(field.annotation) is Literal:
+        return f" with `{name}: {get_args(field.annotation)[0]}`"
+    return f" with `{name}`"
+
+
+def _summary(model: type[BaseModel]) -> str:
+    """Return the docstring of a section without the words that its heading says already."""
+    text = " ".join((model.__doc__ or "").split())
+    text = re.sub(r"^The `\w+` section[.:] ?", "", text)
+    return text[:1].upper() + text[1:]
+
+
+def _description(model: type[BaseModel], name: str) -> str:
+    field = model.model_fields[name]
+    description = description_of(field)
+    if description is None:
+        sections = models_in(field.annotation)
+        if len(sections) > 1:
+            return "One of the sections below."
+        # A section is described where it stands; its first sentence is enough here.
+        return _summary(sections[0]).partition(". ")[0] if sections else ""
+    if model is Features and name not in PROVIDED_FEATURES:
+        return f"{description} Not provided yet: refused."
+    return description
 
 
 def _type(annotation: Any) -> str:  # noqa: ANN401 - any annotation
@@ -79,8 +119,8 @@ def _type(annotation: Any) -> str:  # noqa: ANN401 - any annotation
         text = f"list of {_type(arguments[0])}"
     elif origin is dict:
         text = "mapping"
-    elif origin in (Union, types.UnionType):
-        kinds = [_type(one) for one in arguments if one is not type(None)]
+    elif origin in (Union, UnionType):
+        kinds = [_type(one) for one in arguments if one is not NoneType]
         text = " or ".join(dict.fromkeys(kinds))
     elif origin is Annotated:
         text = _type(arguments[0])
@@ -104,20 +144,18 @@ def _default(field: FieldInfo) -> str:
         return "**required**"
     default = field.get_default(call_default_factory=True)
     if default is PydanticUndefined or default is None:
-        return ""
+        return "left out"
     if isinstance(default, BaseModel):
-        return "its own defaults"
+        return "its defaults"
     if isinstance(default, tuple):
         elements = cast("tuple[object, ...]", default)
         if any(isinstance(one, BaseModel) for one in elements):
-            return "one, its own defaults"
+            return "one"
     return f"`{json.dumps(default)}`"
 
 
-def _text(description: str | None) -> str:
-    if description is None:
-        return ""
-    return description.replace("|", "\\|").rstrip(".")
+def _text(description: str) -> str:
+    return description.replace("|", "\\|").replace("<", "\\<").rstrip(".")
 
 
 def _needs() -> str:

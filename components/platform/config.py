@@ -66,7 +66,7 @@ class Section(BaseModel):
 
 
 class Features(Section):
-    """Capabilities that a stack switches on; `stacks.config.rules` says what each one needs."""
+    """Capabilities that a stack switches on. One that nothing provides yet is refused."""
 
     autoscaling: bool = Field(default=True, description="KEDA scales models on waiting requests.")
     kserve: bool = Field(default=False, description="KServe controllers and presets.")
@@ -90,7 +90,7 @@ class Cloudflare(Section):
     provider: Literal["cloudflare"]
     zone: HostName
     token_secret: RemoteSecretId | None = Field(
-        default=None, description="Remote id of the API token in the secret store."
+        default=None, description="Id of the API token in the secret store."
     )
 
 
@@ -142,11 +142,16 @@ class GitOps(Section):
 
 
 class PlatformConfig(Section):
-    """The `platform` section."""
+    """The `platform` section: which systems run in the cluster, and how available they are."""
 
-    enabled: bool = Field(default=True, description="False builds the substrate alone.")
-    profile: Profile = "llm-gateway"
-    tier: Tier = Field(default="cost", description="Availability level.")
+    enabled: bool = Field(default=True, description="false builds the substrate alone.")
+    profile: Profile = Field(
+        default="llm-gateway", description="Layers that it has: each profile holds the one before."
+    )
+    tier: Tier = Field(
+        default="cost",
+        description="Availability: prod runs more than one replica.",
+    )
     features: Features = Features()
     domain: HostName | None = Field(
         default=None, description="Nothing is public unless this is set and public_edge is on."
@@ -169,7 +174,7 @@ class HuggingFaceSource(Section):
         examples=["7ae557604adf67be50417f59c2c2f167def9a775"],
     )
     token_secret: RemoteSecretId | None = Field(
-        default=None, description="Remote id of a hub token, for gated models."
+        default=None, description="Id of a hub token in the secret store, for gated models."
     )
 
 
@@ -199,7 +204,7 @@ class ModelGpu(Section):
 
     count: int = Field(default=1, ge=1, le=16, description="GPUs of one replica, on one node.")
     product: str | None = Field(
-        default=None, min_length=1, description="One product of the substrate; None takes any."
+        default=None, min_length=1, description="One product of the substrate; left out, any."
     )
 
 
@@ -207,7 +212,9 @@ class Replicas(Section):
     """How many replicas a started model has."""
 
     min: int = Field(default=1, ge=1, le=1000, description="Replicas while the model is started.")
-    max: int = Field(default=1, ge=1, le=1000)
+    max: int = Field(
+        default=1, ge=1, le=1000, description="Above min, the model scales on its load."
+    )
 
     @model_validator(mode="after")
     def _min_within_max(self) -> Self:
@@ -220,8 +227,12 @@ class Replicas(Section):
 class ScalingTargets(Section):
     """What KEDA aims at. GPU utilisation is no load signal: it sits near 100 % under any load."""
 
-    waiting_requests_per_replica: int = Field(default=5, ge=1, le=10_000)
-    kv_cache_usage: float = Field(default=0.9, gt=0, lt=1, description="Share of the KV cache.")
+    waiting_requests_per_replica: int = Field(
+        default=5, ge=1, le=10_000, description="Requests in the queue that one replica may have."
+    )
+    kv_cache_usage: float = Field(
+        default=0.9, gt=0, lt=1, description="Mean share of the KV cache in use."
+    )
 
 
 class Price(Section):
@@ -258,15 +269,24 @@ class Model(Section):
     name: ModelName
     source: ModelSource
     gpu: ModelGpu = ModelGpu()
-    max_model_len: int = Field(ge=256, le=10_000_000, examples=[8192])
+    max_model_len: int = Field(
+        ge=256,
+        le=10_000_000,
+        description="tokens of prompt and answer together",
+        examples=[8192],
+    )
     gpu_memory_utilization: float = Field(
         default=0.85,
         ge=0.1,
         le=0.95,
         description="share of GPU memory for the engine; CUDA graphs and the driver need the rest",
     )
-    quantization: Literal["awq_marlin", "gptq_marlin", "fp8", "bitsandbytes"] | None = None
-    dtype: Literal["auto", "bfloat16", "float16"] = "auto"
+    quantization: Literal["awq_marlin", "gptq_marlin", "fp8", "bitsandbytes"] | None = Field(
+        default=None, description="how the weights are quantized; left out, as the model says"
+    )
+    dtype: Literal["auto", "bfloat16", "float16"] = Field(
+        default="auto", description="number format of the engine; auto takes the model's own"
+    )
     tool_call_parser: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9_]+$",
@@ -277,24 +297,36 @@ class Model(Section):
     scaling: ScalingTargets = ScalingTargets()
     autostart: bool = Field(
         default=False,
-        description="False creates the model but starts nothing: no GPU is paid until it is synced",
+        description="false creates the model and starts nothing: no GPU is paid until it is synced",
     )
-    priority: Literal["interactive", "standard", "batch"] = "standard"
+    priority: Literal["interactive", "standard", "batch"] = Field(
+        default="standard",
+        description="a saturated model sheds batch first; interactive goes before the rest",
+    )
     price: Price
+
+    @property
+    def token_secret(self) -> str | None:
+        """Remote id of the token that the weights need; None where they need none."""
+        return self.source.token_secret if isinstance(self.source, HuggingFaceSource) else None
 
 
 class Budget(Section):
     """What a tenant may spend in one period, enforced by LiteLLM."""
 
-    usd: float = Field(gt=0, le=10_000_000)
-    period: Literal["1d", "7d", "30d"] = "30d"
+    usd: float = Field(gt=0, le=10_000_000, description="USD in one period.")
+    period: Literal["1d", "7d", "30d"] = Field(
+        default="30d", description="After it, the spend counts from 0 again."
+    )
 
 
 class RateLimits(Section):
     """How fast a tenant may call, enforced by LiteLLM."""
 
-    requests_per_minute: int = Field(default=60, ge=1)
-    tokens_per_minute: int = Field(default=100_000, ge=1)
+    requests_per_minute: int = Field(default=60, ge=1, description="Over all its keys.")
+    tokens_per_minute: int = Field(
+        default=100_000, ge=1, description="Prompt and answer, over all its keys."
+    )
 
 
 class Tenant(Section):
