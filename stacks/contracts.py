@@ -3,7 +3,7 @@
 from components.contract import Dns, SecretStore, SubstrateContract
 from components.platform.apps import secrets
 from components.platform.catalogue import PlatformInputs
-from components.platform.config import Cloudflare, GoogleDns, HuggingFaceSource
+from components.platform.config import Cloudflare, GoogleDns
 from components.substrate.gke_topology import gke_contract
 from components.substrate.hetzner_topology import hetzner_contract
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
@@ -83,10 +83,6 @@ def generated_secrets(stack: Stack, contract: SubstrateContract) -> tuple[str, .
 
 def supplied_secrets(stack: Stack) -> tuple[str, ...]:
     """Return the ids of the secrets that only people have, without the store's prefix."""
-    ids = [
-        model.source.token_secret
-        for model in stack.models
-        if isinstance(model.source, HuggingFaceSource)
-    ]
+    ids = [model.token_secret for model in stack.models]
     ids += [dns(stack).token_secret, stack.secrets.anthropic_api_key]
     return tuple(dict.fromkeys(one for one in ids if one is not None))

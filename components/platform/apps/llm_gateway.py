@@ -5,7 +5,13 @@ from typing import Any, Final
 
 from components.platform import endpoints
 from components.platform.apps import namespaces, secrets
-from components.platform.apps.parts import compute, entry, is_prod, replicas
+from components.platform.apps.parts import (
+    compute,
+    entry,
+    has_several_replicas,
+    is_prod,
+    replicas,
+)
 from components.platform.apps.platform import PROMETHEUS_CRDS_ENTRY, secrets_entry
 from components.platform.catalogue import (
     CatalogueEntry,
@@ -114,7 +120,7 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             storage_gib=10,
             storage_class=contract.storage_class,
             database=DATABASE,
-            owner=DATABASE,
+            owner=secrets.LITELLM_DATABASE_USER,
             credentials_secret=secrets.LITELLM_DATABASE,
             compute=Compute(cpu=0.25, memory_mib=2048 if is_prod(inputs) else 512),
             backup=backup,
@@ -152,7 +158,7 @@ def valkey(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     Only where there is more than one replica. It holds nothing that must survive a restart: budgets
     are in the database.
     """
-    if not (includes_layer(inputs, "llm-gateway") and replicas(inputs) > 1):
+    if not (includes_layer(inputs, "llm-gateway") and has_several_replicas(inputs)):
         return ()
     return (
         entry(
@@ -254,7 +260,7 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             UpstreamChart(pin=LITELLM, values=values),
             # The database has waited for the Secrets already. The inference gateway is no edge:
             # without it calls fail, and keys still work.
-            requires=(DATABASE_ENTRY, *((VALKEY_ENTRY,) if replicas(inputs) > 1 else ())),
+            requires=(DATABASE_ENTRY, *((VALKEY_ENTRY,) if has_several_replicas(inputs) else ())),
             gate_timeout_seconds=900,
         ),
     )
@@ -301,7 +307,7 @@ def _proxy_config(inputs: PlatformInputs) -> dict[str, Any]:
         # Prompts are the tenants' own: no log keeps them.
         "turn_off_message_logging": True,
     }
-    if replicas(inputs) > 1:
+    if has_several_replicas(inputs):
         litellm_settings |= {
             "cache": True,
             "cache_params": {
@@ -358,7 +364,7 @@ def _environment(inputs: PlatformInputs) -> dict[str, str]:
         # The prices are ours; nothing is fetched from the internet at start.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
-    if replicas(inputs) > 1:
+    if has_several_replicas(inputs):
         environment |= {
             "REDIS_HOST": endpoints.LITELLM_VALKEY.host,
             "REDIS_PORT": str(endpoints.LITELLM_VALKEY.port),

@@ -53,6 +53,11 @@ def replicas(inputs: PlatformInputs) -> int:
     return 2 if is_prod(inputs) else 1
 
 
+def has_several_replicas(inputs: PlatformInputs) -> bool:
+    """Return whether stateless systems have replicas that must share what they count."""
+    return replicas(inputs) > 1
+
+
 def compute(cpu_millis: int, memory_mib: int) -> dict[str, Any]:
     """Return Kubernetes `resources`: memory is request and limit alike; CPU has no limit.
 

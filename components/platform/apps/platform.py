@@ -78,7 +78,7 @@ def prometheus_crds(_inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
 
 def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     """Certificates, also for the TLS listeners of annotated Gateways."""
-    prod = disruption_budget(inputs)
+    budget = disruption_budget(inputs)
     return (
         entry(
             "cert-manager",
@@ -96,16 +96,16 @@ def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                         "enableGatewayAPI": True,
                     },
                     "replicaCount": replicas(inputs),
-                    "podDisruptionBudget": prod,
+                    "podDisruptionBudget": budget,
                     "resources": compute(25, 128),
                     "webhook": {
                         "replicaCount": replicas(inputs),
-                        "podDisruptionBudget": prod,
+                        "podDisruptionBudget": budget,
                         "resources": compute(10, 64),
                     },
                     "cainjector": {
                         "replicaCount": replicas(inputs),
-                        "podDisruptionBudget": prod,
+                        "podDisruptionBudget": budget,
                         "resources": compute(10, 256),
                     },
                     "startupapicheck": {"resources": compute(10, 64)},

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from components.platform.apps import namespaces
-from components.platform.apps.parts import is_prod
+from components.platform.apps.parts import has_several_replicas
 from components.platform.catalogue import PlatformInputs, includes_layer
-from components.platform.config import HuggingFaceSource, Model
+from components.platform.config import Model
 from components.platform.values.base import SecretKey
 from components.platform.values.secrets import (
     ConsumerSecret,
@@ -32,6 +32,7 @@ LITELLM: Final = "litellm-secrets"
 LITELLM_MASTER_KEY: Final = SecretKey(name=LITELLM, key="PROXY_MASTER_KEY")
 LITELLM_UPSTREAM_KEY: Final = "UPSTREAM_API_KEY"
 LITELLM_DATABASE: Final = "litellm-pg-app"
+LITELLM_DATABASE_USER: Final = "litellm"
 LITELLM_VALKEY: Final = SecretKey(name="litellm-valkey-users", key="default")
 
 _GRAFANA_ADMIN_PASSWORD: Final = "grafana-admin-password"  # noqa: S105 - a remote id
@@ -60,7 +61,7 @@ def generated(inputs: PlatformInputs) -> tuple[GeneratedSecret, ...]:
             GeneratedSecret(remote_id=_SALT_KEY),
             GeneratedSecret(remote_id=_DATABASE_PASSWORD),
         ]
-        if is_prod(inputs):
+        if has_several_replicas(inputs):
             made.append(GeneratedSecret(remote_id=_VALKEY_PASSWORD))
     return tuple(made)
 
@@ -75,9 +76,9 @@ def consumers(inputs: PlatformInputs) -> Mapping[str, tuple[ConsumerSecret, ...]
 
 def hub_token(model: Model) -> SecretKey | None:
     """Return where a model's hub token is mounted from; None for a model that needs none."""
-    if isinstance(model.source, HuggingFaceSource) and model.source.token_secret is not None:
-        return SecretKey(name=f"{model.name}-hub-token", key="token")
-    return None
+    if model.token_secret is None:
+        return None
+    return SecretKey(name=f"{model.name}-hub-token", key="token")
 
 
 def _consumers(inputs: PlatformInputs) -> Iterator[ConsumerSecret]:
@@ -101,15 +102,11 @@ def _consumers(inputs: PlatformInputs) -> Iterator[ConsumerSecret]:
 def _hub_tokens(inputs: PlatformInputs) -> Iterator[ConsumerSecret]:
     for model in inputs.models:
         token = hub_token(model)
-        if (
-            token is not None
-            and isinstance(model.source, HuggingFaceSource)
-            and model.source.token_secret is not None
-        ):
+        if token is not None and model.token_secret is not None:
             yield ConsumerSecret(
                 name=token.name,
                 namespace=namespaces.SERVING,
-                entries=(SecretEntry(key=token.key, remote_id=model.source.token_secret),),
+                entries=(SecretEntry(key=token.key, remote_id=model.token_secret),),
             )
 
 
@@ -119,7 +116,7 @@ def _litellm(inputs: PlatformInputs) -> Iterator[ConsumerSecret]:
         SecretEntry(key="LITELLM_SALT_KEY", remote_id=_SALT_KEY),
         SecretEntry(key=LITELLM_UPSTREAM_KEY, remote_id=_UPSTREAM),
     ]
-    if is_prod(inputs):
+    if has_several_replicas(inputs):
         environment.append(SecretEntry(key="REDIS_PASSWORD", remote_id=_VALKEY_PASSWORD))
         # A Secret of its own: the cache must not hold LiteLLM's other keys.
         yield ConsumerSecret(
@@ -134,5 +131,5 @@ def _litellm(inputs: PlatformInputs) -> Iterator[ConsumerSecret]:
         # CloudNativePG takes the owner's credentials only in this type.
         type="kubernetes.io/basic-auth",
         entries=(SecretEntry(key="password", remote_id=_DATABASE_PASSWORD),),
-        literals={"username": "litellm"},
+        literals={"username": LITELLM_DATABASE_USER},
     )
