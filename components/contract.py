@@ -18,6 +18,10 @@ LABEL_FIELDS: Final = ("version", "cloud", "region", "cluster_name")
 """Fields that are written as labels too, because ApplicationSet generators select by label."""
 
 
+EXTERNAL_SECRETS_IDENTITY: Final = "external_secrets"
+"""Key of the workload identity that reads and writes the secret store."""
+
+
 class ContractModel(BaseModel):
     """Base of all parts of the contract: frozen, and closed to unknown keys."""
 
@@ -131,7 +135,9 @@ class SubstrateContract(ContractModel):
     registry_prefix: str | None = Field(
         default=None, description="Image prefix of the substrate's own registry for model images."
     )
-    workload_identities: dict[str, WorkloadIdentity] = Field(default_factory=dict)
+    workload_identities: dict[str, WorkloadIdentity] = Field(
+        default_factory=dict, description="By who has it, for example external_secrets."
+    )
 
     @field_validator("load_balancer_annotations")
     @classmethod

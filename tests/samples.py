@@ -2,15 +2,8 @@
 
 from typing import Any
 
-from components.contract import (
-    DcgmExporter,
-    Dns,
-    GpuProfile,
-    SecretStore,
-    SubstrateContract,
-    Toleration,
-    WorkloadIdentity,
-)
+from components.contract import Dns, SecretStore, SubstrateContract, WorkloadIdentity
+from components.substrate.gke_topology import gke_profile
 
 MODEL: dict[str, Any] = {
     "name": "qwen-small",
@@ -81,28 +74,21 @@ def contract(**changes: object) -> SubstrateContract:
         domain="llm.example.com",
         dns=Dns(provider="google", zone="example-com"),
         storage_class="standard-rwo",
-        snapshot_class="standard-snapshots",
+        snapshot_class="llmp-snapshots",
+        snapshot_driver="pd.csi.storage.gke.io",
         load_balancer_annotations={"networking.gke.io/load-balancer-type": "Internal"},
-        gpu=GpuProfile(
-            managed_by="gke",
-            products=("nvidia-l4",),
-            max_gpus=4,
-            max_gpus_per_node=1,
-            product_label="cloud.google.com/gke-accelerator",
-            tolerations=(Toleration(key="nvidia.com/gpu"),),
-            dcgm=DcgmExporter(
-                namespace="gke-managed-system",
-                pod_labels={"app.kubernetes.io/name": "gke-managed-dcgm-exporter"},
-                port="metrics",
-            ),
+        gpu=gke_profile(products=("nvidia-l4", "nvidia-tesla-t4"), max_gpus=4, max_gpus_per_node=2),
+        secret_store=SecretStore(
+            kind="google-secret-manager", project="my-project", prefix="llmp-"
         ),
-        secret_store=SecretStore(kind="google-secret-manager", project="my-project"),
         registry_prefix="us-central1-docker.pkg.dev/my-project/models",
         workload_identities={
             "external_secrets": WorkloadIdentity(
                 namespace="external-secrets",
                 service_account="external-secrets",
-                annotations={"iam.gke.io/gcp-service-account": "eso@my-project.iam"},
+                annotations={
+                    "iam.gke.io/gcp-service-account": "eso@my-project.iam.gserviceaccount.com"
+                },
             )
         },
     ).model_copy(update=changes)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.substrate.gke_topology import GPU_TAINT, Accelerator
+from components.substrate.gke_topology import Accelerator
+from components.substrate.gpu_profile import GPU_TOLERATION
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +66,7 @@ class GkeNodePool(pulumi.ComponentResource):
         ]
         taint = gcp.container.NodePoolNodeConfigTaintArgs(
             # GKE would add this very taint; a pool that states it shows no difference later.
-            key=GPU_TAINT.key,
+            key=GPU_TOLERATION.key,
             value="present",
             effect="NO_SCHEDULE",
         )

@@ -10,14 +10,15 @@ from typing import Final, Literal
 
 from components import names
 from components.contract import (
+    EXTERNAL_SECRETS_IDENTITY,
     DcgmExporter,
     Dns,
     GpuProfile,
     SecretStore,
     SubstrateContract,
-    Toleration,
     WorkloadIdentity,
 )
+from components.substrate.gpu_profile import GPU_TOLERATION
 
 Accelerator = Literal[
     "nvidia-l4",
@@ -84,9 +85,6 @@ Compute Engine docs, "GPU machine types".
 SPOT_ONLY_MACHINE_TYPES: Final = ("a3-highgpu-1g", "a3-highgpu-2g", "a3-highgpu-4g")
 """Sold as spot or flex-start capacity only (Compute Engine docs, "A3 High machine types")."""
 
-GPU_TAINT: Final = Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")
-"""What pods for GPU nodes must tolerate; GKE sets the taint with the value `present`."""
-
 GPU_PRODUCT_LABEL: Final = "cloud.google.com/gke-accelerator"
 STORAGE_CLASS: Final = "standard-rwo"
 """Balanced persistent disk, ReadWriteOnce: the class that GKE makes the default."""
@@ -101,9 +99,6 @@ DCGM_EXPORTER: Final = DcgmExporter(
     port="metrics",
 )
 """The exporter that GKE itself runs on GPU nodes when DCGM metrics are on (GKE docs)."""
-
-EXTERNAL_SECRETS_IDENTITY: Final = "external_secrets"
-"""Key of the workload identity in the contract."""
 
 EXTERNAL_SECRETS_NAMESPACE: Final = "external-secrets"
 EXTERNAL_SECRETS_SERVICE_ACCOUNT: Final = "external-secrets"
@@ -233,7 +228,7 @@ def gke_profile(*, products: tuple[str, ...], max_gpus: int, max_gpus_per_node: 
         max_gpus=max_gpus,
         max_gpus_per_node=max_gpus_per_node,
         product_label=GPU_PRODUCT_LABEL,
-        tolerations=(GPU_TAINT,),
+        tolerations=(GPU_TOLERATION,),
         dcgm=DCGM_EXPORTER,
     )
 

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 from components.substrate.gpu_profile import (
     GPU_OPERATOR_NAMESPACE,
     GPU_RUNTIME_CLASS,
-    GPU_TAINT,
+    GPU_TOLERATION,
 )
 from components.versions import GPU_OPERATOR
 
@@ -96,5 +96,5 @@ def gpu_operator_values(args: GpuOperatorArgs) -> dict[str, Any]:
             ],
         },
         "dcgmExporter": {"enabled": True, "serviceMonitor": {"enabled": False}},
-        "daemonsets": {"tolerations": [GPU_TAINT.to_kubernetes()]},
+        "daemonsets": {"tolerations": [GPU_TOLERATION.to_kubernetes()]},
     }

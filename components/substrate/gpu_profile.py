@@ -1,4 +1,4 @@
-"""What a cluster with NVIDIA's GPU Operator promises to GPU pods. Plain data, for any substrate."""
+"""How pods get GPUs: what all substrates share, and what NVIDIA's GPU Operator promises."""
 
 from typing import Final
 
@@ -8,8 +8,9 @@ GPU_OPERATOR_NAMESPACE: Final = "gpu-operator"
 GPU_RUNTIME_CLASS: Final = "nvidia"
 """Off GKE a pod sees its GPU only through this class."""
 
-GPU_TAINT: Final = Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")
-"""What keeps other pods off GPU servers; the operator's own daemons tolerate it by default."""
+GPU_TOLERATION: Final = Toleration(key="nvidia.com/gpu", operator="Exists", effect="NoSchedule")
+"""What GPU pods tolerate: the taint that GKE puts on GPU nodes, and that keeps other pods off GPU
+servers elsewhere. The GPU Operator's own daemons tolerate it by default."""
 
 DCGM_POD_LABELS: Final = {"app": "nvidia-dcgm-exporter"}
 DCGM_PORT: Final = "metrics"
@@ -33,7 +34,7 @@ def operator_profile(
         max_gpus_per_node=max_gpus_per_node,
         product_label="nvidia.com/gpu.product",
         node_selector={"nvidia.com/gpu.present": "true"},
-        tolerations=(GPU_TAINT,),
+        tolerations=(GPU_TOLERATION,),
         runtime_class=GPU_RUNTIME_CLASS,
         dcgm=DcgmExporter(
             namespace=GPU_OPERATOR_NAMESPACE, pod_labels=DCGM_POD_LABELS, port=DCGM_PORT

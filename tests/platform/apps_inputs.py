@@ -3,14 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from components.contract import (
-    DcgmExporter,
-    GpuProfile,
-    SecretStore,
-    SubstrateContract,
-    Toleration,
-    WorkloadIdentity,
-)
+from components.contract import Dns, GpuProfile, SecretStore, SubstrateContract
 from components.platform.apps import catalogue
 from components.platform.catalogue import CatalogueEntry, Kustomization, PlatformInputs
 from components.platform.config import (
@@ -27,52 +20,20 @@ from components.platform.config import (
     Tenant,
     Tier,
 )
+from components.substrate.gpu_profile import operator_profile
+from tests.samples import contract
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
-GKE = SubstrateContract(
-    cloud="gcp",
-    region="us-central1",
-    project="my-project",
-    cluster_name="llmp",
-    storage_class="premium-rwo",
-    snapshot_class="llmp",
-    gpu=GpuProfile(
-        managed_by="gke",
-        products=("nvidia-l4", "nvidia-tesla-t4"),
-        max_gpus=4,
-        max_gpus_per_node=2,
-        product_label="cloud.google.com/gke-accelerator",
-        tolerations=(Toleration(key="nvidia.com/gpu"),),
-        dcgm=DcgmExporter(
-            namespace="gke-managed-system",
-            pod_labels={"app.kubernetes.io/name": "gke-managed-dcgm-exporter"},
-            port="metrics",
-        ),
-    ),
-    secret_store=SecretStore(kind="google-secret-manager", project="my-project", prefix="llmp-"),
-    workload_identities={
-        "external_secrets": WorkloadIdentity(
-            namespace="external-secrets",
-            service_account="external-secrets",
-            annotations={
-                "iam.gke.io/gcp-service-account": "eso@my-project.iam.gserviceaccount.com"
-            },
-        )
-    },
-)
+GKE = contract(domain=None, dns=Dns())
 
 HETZNER = SubstrateContract(
     cloud="hetzner",
-    region="eu-central",
+    region="nbg1",
     cluster_name="llmp",
     storage_class="hcloud-volumes",
-    gpu=GpuProfile(
-        managed_by="gpu-operator",
-        products=("NVIDIA-RTX-4000-SFF-Ada-Generation",),
-        max_gpus=1,
-        max_gpus_per_node=1,
-        runtime_class="nvidia",
+    gpu=operator_profile(
+        products=("NVIDIA-RTX-4000-SFF-Ada-Generation",), max_gpus=1, max_gpus_per_node=1
     ),
     secret_store=SecretStore(kind="kubernetes"),
 )

@@ -44,7 +44,7 @@ def test_the_database_has_standbys_and_backups_only_in_prod() -> None:
     prod = values(entries(inputs(tier="prod"))["litellm-database"])["database"]
     assert (cost["instances"], prod["instances"]) == (1, 3)
     assert "backup" not in cost
-    assert prod["backup"]["snapshotClass"] == "llmp"
+    assert prod["backup"]["snapshotClass"] == "llmp-snapshots"
 
 
 def test_no_backup_is_promised_where_the_substrate_takes_no_snapshots() -> None:

@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
+from components.names import ARGO_CD_NAMESPACE
+from components.platform.values.secrets import STORE_NAMESPACE
+
 PodSecurity = Literal["restricted", "baseline", "privileged"]
 
 CERT_MANAGER: Final = "cert-manager"
@@ -46,14 +49,14 @@ POD_SECURITY: Final[Mapping[str, PodSecurity]] = MappingProxyType(
 
 RESERVED: Final = frozenset(POD_SECURITY) | {
     KUBE_SYSTEM,
-    "argocd",
+    ARGO_CD_NAMESPACE,
     "default",
     "gke-managed-system",
     "gmp-system",
     "gpu-operator",
     "kube-node-lease",
     "kube-public",
-    "llmp-secret-store",
+    STORE_NAMESPACE,
 }
 """Namespaces that a tenant's own cannot be: the platform's, and those that clusters come with."""
 

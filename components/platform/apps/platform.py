@@ -6,6 +6,7 @@ definition, a webhook that is not up, a Secret that is not there.
 
 from typing import Any, Final
 
+from components.contract import EXTERNAL_SECRETS_IDENTITY
 from components.platform.apps import namespaces, secrets
 from components.platform.apps.parts import compute, disruption_budget, entry, is_prod, replicas
 from components.platform.catalogue import (
@@ -119,7 +120,7 @@ def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
 
 def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     """The operator that reads and writes the secret store."""
-    identity = inputs.contract.workload_identities.get("external_secrets")
+    identity = inputs.contract.workload_identities.get(EXTERNAL_SECRETS_IDENTITY)
     account: dict[str, Any] = {"create": True}
     if identity is not None:
         account |= {"name": identity.service_account, "annotations": dict(identity.annotations)}

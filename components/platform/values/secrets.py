@@ -13,6 +13,9 @@ from components.platform.values.base import ChartValues, Labels, Name, ObjectNam
 STORE_NAME = "llmp"
 """Name of the ClusterSecretStore."""
 
+STORE_NAMESPACE = "llmp-secret-store"
+"""Where provider `kubernetes` keeps the secrets."""
+
 DataKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")]
 """A key of a Kubernetes Secret."""
 
@@ -48,7 +51,7 @@ class SecretStoreValues(ChartValues):
     provider: Literal["google-secret-manager", "kubernetes"] = "kubernetes"
     project: str | None = Field(default=None, description="Google Cloud project of the secrets.")
     namespace: Name = Field(
-        default="llmp-secret-store", description="Where `kubernetes` keeps the secrets."
+        default=STORE_NAMESPACE, description="Where `kubernetes` keeps the secrets."
     )
     consumer_namespaces: tuple[Name, ...] = Field(
         min_length=1, description="Namespaces that may use the store; no other can."
