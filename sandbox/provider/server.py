@@ -1,6 +1,7 @@
 """Serves a package over Pulumi's provider protocol (pulumirpc.ResourceProvider, gRPC)."""
 
 import logging
+import signal
 from collections.abc import Callable, Generator
 from concurrent import futures
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from sandbox.provider.values import Properties, without_nulls
 
 _LARGEST_MESSAGE = 400 * 1024 * 1024
 _WORKERS = 16
+_GRACE_SECONDS = 0.5  # an operation takes milliseconds; the engine kills what does not end soon
 _LOG = logging.getLogger(__name__)
 
 # The generated protocol modules carry no usable types for pyright; they are handled as Any here,
@@ -258,7 +260,10 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def serve(package: Package, announce: Callable[[int], None]) -> None:
-    """Serve a package on a free port of the loopback interface until the process ends.
+    """Serve a package on a free port of the loopback interface until the engine says to end.
+
+    It says so with SIGINT once it has no more work, so what has begun is finished and nothing is
+    reported. Plugins run in a process group of their own: a Ctrl-C is not meant for them.
 
     Args:
         package: the provider to serve.
@@ -271,6 +276,10 @@ def serve(package: Package, announce: Callable[[int], None]) -> None:
     server = grpc.server(futures.ThreadPoolExecutor(_WORKERS), options=size)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(package), server)
     port = server.add_insecure_port("127.0.0.1:0")
+    # Blocked before any thread starts, so that no thread is interrupted and the wait below gets it.
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     server.start()
     announce(port)
-    server.wait_for_termination()
+    signal.sigwait(ends)
+    server.stop(_GRACE_SECONDS).wait()
