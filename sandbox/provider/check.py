@@ -1,6 +1,7 @@
 """Checks the inputs of a resource against its SDK type and its row in the rules table."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +67,7 @@ def check_types(
     for key, item in fields.items():
         declared = properties.get(key)
         if declared is None:
-            failures.append(Failure(path_text((*path, key)), _unknown_key(key, properties)))
+            failures.append(Failure(path_text((*path, key)), unknown_key(key, properties)))
         elif reveal(item) is not None:
             failures.extend(_check_value(sdk, declared.type, item, (*path, key)))
     for key, declared in properties.items():
@@ -75,7 +76,8 @@ def check_types(
     return failures
 
 
-def _unknown_key(key: str, properties: dict[str, Property]) -> str:
+def unknown_key(key: str, properties: Mapping[str, Property]) -> str:
+    """Say that a key is not among the known ones, and which of them is likely meant."""
     close = difflib.get_close_matches(key, properties, n=1)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"the key {key!r} is not known here{hint}"
@@ -178,11 +180,15 @@ def _check_groups(rules: TypeRules, inputs: Properties) -> list[Failure]:
         if len(given) > 1:
             others = ", ".join(given[1:])
             failures.append(Failure(given[0], f"can't be given together with {others}"))
-    for group in rules.exactly_one:
+    for group in filter(lambda group: _is_judged(inputs, group), rules.exactly_one):
         given = _given(inputs, group)
         if len(given) != 1:
             found = f"given are {', '.join(given)}" if given else "none is given"
             failures.append(Failure(group[0], f"exactly one of {', '.join(group)}: {found}"))
+    for group in filter(lambda group: _is_judged(inputs, group), rules.at_least_one):
+        if not _given(inputs, group):
+            parent = group[0].rpartition(".")[0]
+            failures.append(Failure(parent, f"at least one is needed of {', '.join(group)}"))
     for path, needs in rules.together.items():
         if lookup(inputs, path) is not None:
             failures.extend(
@@ -207,5 +213,17 @@ def _missing(path: str, inputs: Properties) -> list[Failure]:
     return failures
 
 
+def _is_judged(inputs: Properties, group: tuple[str, ...]) -> bool:
+    """Tell whether the object that a group's properties lie in is given, and known."""
+    parent = group[0].rpartition(".")[0]
+    return not parent or lookup(inputs, parent) not in (None, UNKNOWN)
+
+
 def _given(inputs: Properties, group: tuple[str, ...]) -> list[str]:
-    return [path for path in group if lookup(inputs, path) is not None]
+    # A property of an object that is not known yet reads as unknown, which says nothing about it.
+    return [
+        path
+        for path in group
+        if lookup(inputs, path) is not None
+        and (not (parent := path.rpartition(".")[0]) or lookup(inputs, parent) is not UNKNOWN)
+    ]

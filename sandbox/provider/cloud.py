@@ -1,6 +1,5 @@
 """The life of a cloud resource: what gcp and hcloud have in common, driven by the rules tables."""
 
-import re
 from dataclasses import replace
 from typing import Any, cast
 
@@ -27,7 +26,6 @@ from sandbox.provider.values import (
 
 _DEFAULTS = "__defaults"
 _ADDRESS_BLOCKS = {"gcp": "198.18", "hcloud": "198.19"}
-_IMPURE_NAME = re.compile(r"[^a-z0-9-]+")
 
 
 class CloudPackage(Package):
@@ -108,6 +106,7 @@ class CloudPackage(Package):
         inputs.pop(_DEFAULTS, None)
         failures = check_types(self.sdk, declared.inputs, inputs)
         defaulted = self._fill_in(rules, subject, olds, inputs, naming)
+        failures.extend(_unfit_name(rules, inputs, defaulted))
         failures.extend(self._missing_provider_defaults(rules, inputs))
         if not failures:
             failures.extend(check_rules(rules, inputs))
@@ -132,7 +131,7 @@ class CloudPackage(Package):
             if rules.autoname in (olds.get(_DEFAULTS) or []) and remembered is not None:
                 inputs[rules.autoname] = remembered
             else:
-                inputs[rules.autoname] = _made_up_name(subject.name, rules, naming)
+                inputs[rules.autoname] = naming.proposal or f"{subject.name}-{naming.digits(7)}"
             defaulted.append(rules.autoname)
         for key, value in rules.defaults.items():
             if key not in inputs:
@@ -391,12 +390,13 @@ class CloudPackage(Package):
                             )
 
 
-def _made_up_name(logical: str, rules: TypeRules, naming: Naming) -> str:
-    if naming.proposal and naming.demanded:
-        return naming.proposal
-    wanted = naming.proposal or f"{logical}-{naming.digits(7)}"
-    text = _IMPURE_NAME.sub("-", wanted.lower())
-    if len(text) > rules.autoname_length:
-        head, _, tail = text.rpartition("-")
-        text = f"{head[: rules.autoname_length - len(tail) - 1]}-{tail}"
-    return text
+def _unfit_name(rules: TypeRules, inputs: Properties, defaulted: list[str]) -> list[Failure]:
+    """Refuse a made-up name that is too long: nobody shortens it, as a cut name may clash."""
+    name = str(inputs.get(rules.autoname))
+    if rules.autoname not in defaulted or not 0 < rules.autoname_length < len(name):
+        return []
+    reason = (
+        f"none is given, and the made-up {name!r} is longer than {rules.autoname_length} "
+        "characters: give one, or a shorter logical name"
+    )
+    return [Failure(rules.autoname, reason)]

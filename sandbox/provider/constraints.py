@@ -4,6 +4,7 @@ Each constraint is a function from a value and the constraint's argument to a co
 Complaints hold the value, so callers use ``complaint_about`` which hides secret ones.
 """
 
+import datetime as dt
 import ipaddress
 import re
 from collections.abc import Callable
@@ -21,11 +22,12 @@ _IAM_MEMBER = re.compile(
     r"allUsers|allAuthenticatedUsers"
     r"|(user|serviceAccount|group|domain|projectOwner|projectEditor|projectViewer"
     r"|principal|principalSet):[^\s].*"
-    r"|deleted:(user|serviceAccount|group|principal):.+"
 )
+_DELETED_MEMBER = "deleted:"
 _IAM_EMAIL = re.compile(r"(user|serviceAccount|group):(?P<email>.+)")
 _WORKLOAD_POOL = re.compile(r"[^@\s]+\.svc\.id\.goog\[[a-z0-9-]+/[a-z0-9.-]+\]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 _ROLE = re.compile(r"(roles|projects/[^/]+/roles|organizations/[^/]+/roles)/[A-Za-z0-9_.]+")
 
 
@@ -33,6 +35,10 @@ def _one_of(value: Value, allowed: list[Any]) -> str | None:
     if value in allowed:
         return None
     return f"{value!r} is not one of {', '.join(str(item) for item in allowed)}"
+
+
+def _none_of(value: Value, refused: list[Any]) -> str | None:
+    return f"{value!r} is not taken here" if value in refused else None
 
 
 def _pattern(value: Value, pattern: str) -> str | None:
@@ -49,9 +55,37 @@ def _length(value: Value, bounds: list[int]) -> str | None:
     return f"has a length of {size}, allowed are {low} to {high}"
 
 
+def _minimum(value: Value, low: int) -> str | None:
+    return None if value >= low else f"{value} is less than {low}"
+
+
+def _minimum_items(value: Value, low: int) -> str | None:
+    size = len(value)
+    return None if size >= low else f"has {size} items, at least {low} are needed"
+
+
 def _range(value: Value, bounds: list[float]) -> str | None:
     low, high = bounds
     return None if low <= value <= high else f"{value} is not between {low:g} and {high:g}"
+
+
+def _ranges(value: Value, ranges: list[list[int]]) -> str | None:
+    if any(low <= value <= high for low, high in ranges):
+        return None
+    allowed = ", ".join(f"{low}-{high}" if low < high else str(low) for low, high in ranges)
+    return f"{value} is in none of {allowed}"
+
+
+def _time(value: Value, _: Any) -> str | None:
+    text = str(value)
+    complaint = f"{text!r} is not a time as RFC 3339 writes it, such as 2026-01-31T03:00:00Z"
+    if not _RFC3339.fullmatch(text):
+        return complaint
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        return complaint
+    return None
 
 
 def _cidr(value: Value, family: Any) -> str | None:
@@ -86,6 +120,8 @@ def _address(value: Value, _: Any) -> str | None:
 
 def _iam_member(value: Value, _: Any) -> str | None:
     text = str(value)
+    if text.startswith(_DELETED_MEMBER):
+        return f"{text!r} names a principal that was deleted, which can't be given a role"
     if not _IAM_MEMBER.fullmatch(text):
         return (
             f"{text!r} is not an IAM member: write allUsers, allAuthenticatedUsers, or a kind "
@@ -158,9 +194,14 @@ def is_subdomain(text: str) -> bool:
 
 CONSTRAINTS: dict[str, Callable[[Value, Any], str | None]] = {
     "enum": _one_of,
+    "none_of": _none_of,
     "pattern": _pattern,
     "length": _length,
+    "minimum": _minimum,
+    "minimum_items": _minimum_items,
     "range": _range,
+    "ranges": _ranges,
+    "time": _time,
     "cidr": _cidr,
     "address_or_cidr": _address_or_cidr,
     "address": _address,

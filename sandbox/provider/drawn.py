@@ -5,7 +5,7 @@ from typing import cast
 
 from sandbox.provider.check import Failure
 from sandbox.provider.cloud import CloudPackage
-from sandbox.provider.package import ProviderError, Subject
+from sandbox.provider.package import ENGINE_SETTINGS, ProviderError, Subject
 from sandbox.provider.rules import TypeRules
 from sandbox.provider.values import Properties, mark_secret, plain
 
@@ -23,11 +23,10 @@ class DrawnPackage(CloudPackage):
 
     def check_config(self, config: Properties) -> list[Failure]:
         """Refuse any setting: the provider has none that the sandbox knows."""
-        known = ("version", "pluginDownloadURL")
         return [
             Failure(key, f"the {self.name} provider has no such setting in the sandbox")
             for key in config
-            if key not in known
+            if key not in ENGINE_SETTINGS
         ]
 
     def create(

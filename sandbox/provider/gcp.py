@@ -52,7 +52,7 @@ class GcpPackage(CloudPackage):
 
     def check_config(self, config: Properties) -> list[Failure]:
         """Check the project's form and that a zone or region is where it belongs."""
-        failures: list[Failure] = []
+        failures = super().check_config(config)
         project = reveal(config.get("project"))
         if isinstance(project, str) and project and not _PROJECT.fullmatch(project):
             failures.append(
@@ -85,6 +85,10 @@ class GcpPackage(CloudPackage):
                     failures.append(
                         Failure(f"autoscaling.{low}", f"{least} is more than {high}, {most}")
                     )
+        removed = token == CLUSTER and inputs.get("removeDefaultNodePool") is True
+        if removed and "nodeVersion" in inputs:  # gcp provider 9.35.0, Diff
+            reason = "can't be given while removeDefaultNodePool is true"
+            failures.append(Failure("nodeVersion", reason))
         if token in (CLUSTER, NODE_POOL):
             location = reveal(inputs.get("location"))
             if isinstance(location, str) and not _LOCATION.fullmatch(location):

@@ -53,7 +53,10 @@ class HcloudPackage(CloudPackage):
     def check_config(self, config: Properties) -> list[Failure]:
         """Refuse a token that can't be one: it has 64 characters."""
         problem = _token_problem(config)
-        return [Failure("token", problem)] if problem else []
+        return [
+            *super().check_config(config),
+            *([Failure("token", problem)] if problem else []),
+        ]
 
     def configure(self, config: Properties) -> None:
         """Take the configuration; the token comes from it or from HCLOUD_TOKEN."""

@@ -74,11 +74,12 @@ class KubernetesPackage(Package):
 
     def check_config(self, config: Properties) -> list[Failure]:
         """Check that a kubeconfig that is given leads to a cluster."""
+        failures = super().check_config(config)
         try:
             _target(config)
         except KubeconfigError as error:
-            return [Failure("kubeconfig", str(error))]
-        return []
+            failures.append(Failure("kubeconfig", str(error)))
+        return failures
 
     def diff_config(self, old: Properties, new: Properties) -> Difference:
         """Ask for a replacement of everything when another cluster is meant."""

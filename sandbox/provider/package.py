@@ -4,11 +4,14 @@ import abc
 import secrets
 from dataclasses import dataclass, field
 
-from sandbox.provider.check import Failure
+from sandbox.provider.check import Failure, unknown_key
 from sandbox.provider.diff import Change, compare
 from sandbox.provider.sdk_types import SdkTypes
 from sandbox.provider.store import OperationError
 from sandbox.provider.values import Properties
+
+# What the engine itself keeps among the inputs of a provider: where its plugin comes from.
+ENGINE_SETTINGS = ("version", "pluginDownloadURL")
 
 
 class ProviderError(OperationError):
@@ -98,9 +101,14 @@ class Package(abc.ABC):
         self.sdk = SdkTypes(name)
         self.version = self.sdk.version
 
-    @abc.abstractmethod
     def check_config(self, config: Properties) -> list[Failure]:
-        """Report what is wrong with the provider's configuration."""
+        """Report what is wrong with the provider's configuration: settings that it doesn't have."""
+        known = self.sdk.provider()
+        return [
+            Failure(key, unknown_key(key, known))
+            for key in config
+            if key not in known and key not in ENGINE_SETTINGS
+        ]
 
     def diff_config(self, old: Properties, new: Properties) -> Difference:
         """Compare two configurations of the provider; here every change is made in place."""

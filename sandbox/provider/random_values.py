@@ -8,15 +8,23 @@ import string
 import uuid
 from collections.abc import Callable
 
+from sandbox.provider.check import Failure
 from sandbox.provider.drawn import DrawnPackage
 from sandbox.provider.package import ProviderError
-from sandbox.provider.values import Properties
+from sandbox.provider.values import Properties, has_unknown, reveal
 
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 _ADJECTIVES = ("brave", "calm", "eager", "fair", "keen", "quiet", "swift", "warm")
 _ADVERBS = ("boldly", "gladly", "mildly", "neatly", "softly", "truly", "vastly", "wisely")
 _ANIMALS = ("badger", "crane", "falcon", "heron", "lynx", "otter", "raven", "stoat")
 _ITERATIONS = 1000
+# Kinds of characters: the property that allows one, that of its least number, and the characters.
+_CLASSES = (
+    ("lower", "minLower", string.ascii_lowercase),
+    ("upper", "minUpper", string.ascii_uppercase),
+    ("numeric", "minNumeric", string.digits),
+    ("special", "minSpecial", _SPECIAL),
+)
 
 
 class RandomPackage(DrawnPackage):
@@ -25,6 +33,22 @@ class RandomPackage(DrawnPackage):
     def __init__(self) -> None:
         """Load the rules table."""
         super().__init__("random")
+
+    def check_more(self, token: str, inputs: Properties) -> list[Failure]:
+        """Report counts of characters that can't be met together."""
+        if token.rpartition(":")[2] not in ("RandomPassword", "RandomString"):
+            return []
+        failures: list[Failure] = []
+        length = reveal(inputs.get("length"))
+        least = [reveal(inputs.get(minimum)) for _, minimum, _ in _CLASSES]
+        if not has_unknown([length, *least]):
+            together = sum(count for count in least if count is not None)
+            if length < together:
+                reason = f"{length} is less than the minimum counts together, {together}"
+                failures.append(Failure("length", reason))
+        if all(reveal(inputs.get(flag)) is False for flag, _, _ in _CLASSES):
+            failures.append(Failure("lower", "no kind of character is allowed"))
+        return failures
 
     def draw(self, token: str, inputs: Properties) -> tuple[str, Properties]:
         """Draw the values of a new resource."""
@@ -75,23 +99,14 @@ def _generator(inputs: Properties) -> random.Random:
 
 def _text(inputs: Properties) -> str:
     special = inputs.get("overrideSpecial")
-    classes = [
-        ("lower", "minLower", string.ascii_lowercase),
-        ("upper", "minUpper", string.ascii_uppercase),
-        ("numeric", "minNumeric", string.digits),
-        ("special", "minSpecial", _SPECIAL if special is None else special),
-    ]
     length = int(inputs["length"])
     pool = ""
     chosen: list[str] = []
-    for flag, minimum, characters in classes:
+    for flag, minimum, usual in _CLASSES:
+        characters = special if flag == "special" and special is not None else usual
         if inputs.get(flag, True):
             pool += characters
         chosen.extend(secrets.choice(characters) for _ in range(inputs.get(minimum, 0)))
-    if len(chosen) > length:
-        raise ProviderError("length is less than the minimum counts of characters together")
-    if not pool and len(chosen) < length:
-        raise ProviderError("no kind of character is allowed")
     chosen.extend(secrets.choice(pool) for _ in range(length - len(chosen)))
     random.SystemRandom().shuffle(chosen)
     return "".join(chosen)

@@ -42,14 +42,16 @@ class TypeRules:
         id: template of the resource's id; ``#`` stands for a number given out in sequence.
         source: where the row's facts come from.
         autoname: the property that gets a made-up name when none is given.
-        autoname_length: the most characters that such a name may have.
+        autoname_length: the most characters that such a name may have; 0 leaves it to ``checks``.
         required: properties that the SDK has as optional and the provider does not.
         immutable: properties whose change replaces the resource.
         defaults: values that the provider fills in when an input is not given.
         provider_defaults: properties that fall back to a value of the provider's configuration.
         checks: constraints per path (see ``constraints``).
         conflicts: groups of properties of which at most one may be given.
-        exactly_one: groups of properties of which exactly one must be given.
+        exactly_one: groups of properties of which exactly one must be given; a group inside an
+            object is judged where that object is given.
+        at_least_one: groups of properties of which one or more must be given, judged alike.
         together: properties that need others beside them.
         references: properties that name other resources.
         unordered: lists whose order means nothing.
@@ -67,7 +69,7 @@ class TypeRules:
     id: str
     source: str = ""
     autoname: str = ""
-    autoname_length: int = 63
+    autoname_length: int = 0
     required: tuple[str, ...] = ()
     immutable: frozenset[str] = frozenset()
     defaults: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -75,6 +77,7 @@ class TypeRules:
     checks: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     conflicts: tuple[tuple[str, ...], ...] = ()
     exactly_one: tuple[tuple[str, ...], ...] = ()
+    at_least_one: tuple[tuple[str, ...], ...] = ()
     together: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     references: dict[str, Reference] = field(default_factory=dict[str, Reference])
     unordered: tuple[str, ...] = ()
@@ -150,7 +153,7 @@ def _row(path: Path, token: str, row: dict[str, Any]) -> TypeRules:
     for name in _TUPLES:
         if name in values:
             values[name] = tuple(values[name])
-    for name in ("conflicts", "exactly_one"):
+    for name in ("conflicts", "exactly_one", "at_least_one"):
         if name in values:
             values[name] = tuple(tuple(group) for group in values[name])
     if "immutable" in values:

@@ -178,6 +178,17 @@ class SdkTypes:
             self._resources[token] = self._read_resource(token)
         return self._resources[token]
 
+    def provider(self) -> dict[str, Property]:
+        """Return the settings of the provider itself.
+
+        Raises:
+            SdkShapeError: the SDK's source has an unforeseen shape.
+        """
+        text = _class_text(self._root / "provider.py", "ProviderArgs")
+        if text is None:
+            raise SdkShapeError(f"{self._root}/provider.py has no class ProviderArgs")
+        return self._properties(text, self._root)
+
     def has_group(self, group: str) -> bool:
         """Tell whether the Kubernetes SDK has an API group, for example ``apps``."""
         return (self._root / group.split(".", maxsplit=1)[0]).is_dir()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox.provider.package import ProviderError, Subject
+from sandbox.provider.package import Subject
 from sandbox.provider.store import Store
 from sandbox.provider.values import UNKNOWN, Secret
 from tests.sandbox.conftest import Provider
@@ -33,12 +33,6 @@ def test_a_password_is_secret_and_of_the_asked_form(chance: Provider) -> None:
 def test_a_string_is_not_secret(chance: Provider) -> None:
     made = chance.make("random:index/randomString:RandomString", {"length": 8})
     assert len(made.outputs["result"]) == 8
-
-
-def test_counts_that_exceed_the_length_are_refused(chance: Provider) -> None:
-    inputs = {"length": 2, "minLower": 2, "minUpper": 2}
-    with pytest.raises(ProviderError, match="less than the minimum"):
-        chance.make("random:index/randomPassword:RandomPassword", inputs)
 
 
 def test_an_id_comes_in_every_notation(chance: Provider) -> None:
