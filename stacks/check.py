@@ -25,7 +25,11 @@ def main(arguments: list[str] | None = None) -> int:
             texts.append(str(error))
     if options.json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")
-    elif texts:
+        return 2 if texts else 0
+    for file, problems in report.items():
+        if not problems:
+            sys.stdout.write(f"{file} is valid\n")
+    if texts:
         sys.stderr.write("\n\n".join(texts) + "\n")
     return 2 if texts else 0
 

@@ -26,6 +26,16 @@ def test_the_smallest_stack_of_the_readme_is_accepted() -> None:
     assert parse_stack(stack, "README.md").models
 
 
+def test_the_two_stacks_that_share_a_contract_are_accepted() -> None:
+    stacks = [yaml.safe_load(body) for body in blocks("docs/contract.md") if "kind: " in body]
+    stacks = [stack for stack in stacks if "apiVersion" not in stack]
+    parsed = [parse_stack(stack, "docs/contract.md") for stack in stacks]
+    assert [(stack.kind, stack.platform.enabled) for stack in parsed] == [
+        ("gke", False),
+        ("existing", True),
+    ]
+
+
 def test_every_command_of_the_readme_is_a_make_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = {

@@ -77,7 +77,7 @@ def checks() -> tuple[Check, ...]:
         ),
         Check(
             name="actionlint",
-            # Its optional helpers are off: what a machine has by chance must not decide.
+            # Programs that it would call if they are there are off: no machine decides by chance.
             command=("actionlint", "-shellcheck=", "-pyflakes="),
             lint=True,
             parts=("actionlint",),
