@@ -18,7 +18,7 @@ from components.platform.catalogue import (
     UpstreamChart,
 )
 from components.platform.config import PROFILES, Features, Profile, Tier
-from tests.platform.apps_inputs import (
+from tests.platform.samples import (
     BARE,
     GKE,
     HETZNER,

@@ -6,7 +6,7 @@ from components.platform import endpoints
 from components.platform.apps.llm_gateway import price_per_token
 from components.platform.config import Price
 from components.platform.values.inference_routing import ModelRoute
-from tests.platform.apps_inputs import BARE, entries, inputs, model, tenant, values
+from tests.platform.samples import BARE, entries, inputs, model, tenant, values
 
 
 def test_the_operators_release_keeps_the_name_that_its_services_have() -> None:

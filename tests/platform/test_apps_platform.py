@@ -6,7 +6,7 @@ from components.platform import endpoints
 from components.platform.catalogue import Kustomization, UpstreamChart
 from components.platform.config import Tier
 from components.versions import GATEWAY_API, KUEUE
-from tests.platform.apps_inputs import (
+from tests.platform.samples import (
     BARE,
     GKE,
     HETZNER,

@@ -4,7 +4,7 @@ from components.platform import endpoints
 from components.platform.catalogue import Kustomization
 from components.platform.config import Model
 from components.versions import INFERENCE_EXTENSION
-from tests.platform.apps_inputs import entries, inputs, model, values
+from tests.platform.samples import entries, inputs, model, values
 
 
 def test_the_inference_extension_comes_from_one_commit() -> None:

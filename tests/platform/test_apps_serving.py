@@ -6,7 +6,7 @@ from components.platform.apps.serving import endpoint_picker, model_values
 from components.platform.catalogue import IgnoreDifference
 from components.platform.config import Features, ImageSource, ModelGpu, Replicas
 from components.versions import VLLM_IMAGE
-from tests.platform.apps_inputs import GKE, HETZNER, entries, inputs, model, values
+from tests.platform.samples import GKE, HETZNER, entries, inputs, model, values
 
 
 def test_a_model_is_created_and_not_started_unless_it_says_so() -> None:
