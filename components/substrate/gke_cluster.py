@@ -10,6 +10,7 @@ from components.substrate.gke_topology import ControlPlaneEndpoint, ReleaseChann
 from components.substrate.kubeconfig import exec_kubeconfig
 
 CREDENTIAL_PLUGIN = "gke-gcloud-auth-plugin"
+"""Asks Google for a token (GKE docs, "Install kubectl and configure cluster access")."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,7 +187,7 @@ class GkeCluster(pulumi.ComponentResource):
                     server=f"https://{known['host']}",
                     certificate_authority=known["authority"],
                     command=CREDENTIAL_PLUGIN,
-                    install_hint="gcloud components install gke-gcloud-auth-plugin",
+                    install_hint=f"gcloud components install {CREDENTIAL_PLUGIN}",
                 )
             )
         )

@@ -1,5 +1,6 @@
 """A pool of workers on Hetzner Cloud."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ class HetznerNodePool(pulumi.ComponentResource):
         topology, pool = args.topology, args.pool
         groups = [
             numeric_id(spread_group(f"{name}-spread-{index}", topology, pool.name, index, self))
-            for index in range(-(-pool.count // PLACEMENT_GROUP_SIZE))
+            for index in range(math.ceil(pool.count / PLACEMENT_GROUP_SIZE))
         ]
         self.servers = tuple(
             self._server(f"{name}-{index}", args, index, groups) for index in range(pool.count)
