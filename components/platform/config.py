@@ -62,7 +62,7 @@ Tier = Literal["cost", "dev", "prod"]
 class Section(BaseModel):
     """Base of every section of a stack file: frozen, strict about types, closed to unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Features(Section):
@@ -238,8 +238,8 @@ class ScalingTargets(Section):
 class Price(Section):
     """What tenants pay. Without a price every call costs 0 and no budget ever binds."""
 
-    input_usd_per_million_tokens: float = Field(gt=0, examples=[0.5])
-    output_usd_per_million_tokens: float = Field(gt=0, examples=[1.5])
+    input_usd_per_million_tokens: float = Field(gt=0, le=1_000_000, examples=[0.5])
+    output_usd_per_million_tokens: float = Field(gt=0, le=1_000_000, examples=[1.5])
 
 
 class ModelResources(Section):
@@ -323,9 +323,11 @@ class Budget(Section):
 class RateLimits(Section):
     """How fast a tenant may call, enforced by LiteLLM."""
 
-    requests_per_minute: int = Field(default=60, ge=1, description="Over all its keys.")
+    requests_per_minute: int = Field(
+        default=60, ge=1, le=1_000_000_000, description="Over all its keys."
+    )
     tokens_per_minute: int = Field(
-        default=100_000, ge=1, description="Prompt and answer, over all its keys."
+        default=100_000, ge=1, le=1_000_000_000, description="Prompt and answer, over all its keys."
     )
 
 

@@ -72,7 +72,7 @@ class ExistingConfig(Section):
         description="context of your kubeconfig; not with contract_from, which brings its own",
     )
     install_argo_cd: bool = Field(
-        default=True, description="False where Argo CD is there already, in namespace argocd."
+        default=True, description="false where Argo CD is there already, in namespace argocd."
     )
 
     @model_validator(mode="after")

@@ -158,7 +158,7 @@ class HetznerControlPlane(Section):
         default=1, description="etcd needs an odd number: 3 outlive one server, 5 outlive two"
     )
     server_type: ServerType | None = Field(
-        default=None, description="None takes cpx32 in Europe and ccx23 elsewhere"
+        default=None, description="left out, cpx32 in Europe and ccx23 elsewhere"
     )
     schedulable: bool = Field(default=False, description="Whether workloads may run beside etcd.")
 
@@ -168,7 +168,7 @@ class HetznerWorkerPool(Section):
 
     name: DnsLabel = Field(examples=["platform"])
     server_type: ServerType | None = Field(
-        default=None, description="None takes cpx42 in Europe and ccx33 elsewhere"
+        default=None, description="left out, cpx42 in Europe and ccx33 elsewhere"
     )
     count: int = Field(ge=0, le=100, examples=[3])
     labels: dict[str, str] = Field(default_factory=dict, max_length=20)
@@ -259,7 +259,7 @@ class HetznerConfig(Section):
     node_cidr: PrivateCidr | None = Field(
         default=None,
         validate_default=True,
-        description="Subnet of the cloud servers; None takes the first half of network_cidr.",
+        description="Subnet of the cloud servers; left out, the first half of network_cidr.",
     )
     pod_cidr: PrivateCidr = Field(
         default="10.244.0.0/16",

@@ -10,17 +10,17 @@ import json
 from pathlib import Path
 from typing import Any, Final, cast
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticUndefined
 
+from stacks.config.document import read_document
 from stacks.config.problems import (
+    WHOLE_STACK,
     ConfigError,
     Location,
     Problem,
     example_of,
     field_at,
-    mapping,
     models_in,
     path_of,
     placeholder,
@@ -30,9 +30,6 @@ from stacks.config.problems import (
 from stacks.config.rules import contract_problems, stack_problems
 from stacks.config.stack import STACK_KINDS, Stack
 from stacks.contracts import known_contract
-
-CONFIG_KEY: Final = "llmp:stack"
-"""The one Pulumi config key of this program."""
 
 _ROUNDS: Final = 8
 """Rounds of replace and check again; each one can only uncover problems one layer deeper."""
@@ -45,27 +42,19 @@ def load_stack_file(path: Path) -> Stack:
         ConfigError: the file cannot be read, or holds anything that is not allowed.
     """
     source = str(path)
+    document = read_document(path)
     try:
-        document: object = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _file_error(source, f"cannot be read: {error.strerror}", "give a file") from error
-    except UnicodeDecodeError as error:
-        raise _file_error(source, "is not UTF-8 text", "save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not valid YAML"
-        raise _file_error(
-            source, f"is not valid YAML{where}: {problem}", "correct the YAML"
-        ) from error
-    stack = mapping(mapping(document).get("config")).get(CONFIG_KEY)
-    if stack is None:
-        raise _file_error(
-            source,
-            f"has no `{CONFIG_KEY}` under `config`",
-            f"write the stack object below `config: {CONFIG_KEY}:`, as Pulumi.local.yaml does",
-        )
-    return parse_stack(stack, source)
+        stack = parse_stack(document.stack, source)
+    except ConfigError as error:
+        of_stack = [
+            problem
+            for problem in error.problems
+            if not any(_concerns(problem.path, written.path) for written in document.problems)
+        ]
+        raise ConfigError([*document.problems, *of_stack], source) from error
+    if document.problems:
+        raise ConfigError(document.problems, source)
+    return stack
 
 
 def parse_stack(raw: object, source: str) -> Stack:
@@ -109,10 +98,6 @@ def parse_stack(raw: object, source: str) -> Stack:
     return cast("Stack", checked)
 
 
-def _file_error(source: str, message: str, fix: str) -> ConfigError:
-    return ConfigError([Problem(path="(file)", message=message, fix=fix)], source)
-
-
 def _kind_problem(data: dict[str, Any]) -> Problem:
     kinds = ", ".join(STACK_KINDS)
     if "kind" not in data:
@@ -133,7 +118,7 @@ def _kind_problem(data: dict[str, Any]) -> Problem:
 
 
 def _concerns(path: str, replaced: str) -> bool:
-    return path == replaced or path.startswith((f"{replaced}.", f"{replaced}["))
+    return replaced in (WHOLE_STACK, path) or path.startswith((f"{replaced}.", f"{replaced}["))
 
 
 def _check(

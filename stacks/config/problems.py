@@ -2,8 +2,9 @@
 
 import difflib
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, cast, get_args
 
 from pydantic import BaseModel
@@ -12,7 +13,11 @@ from pydantic_core import ErrorDetails, PydanticUndefined
 
 Location = Sequence[str | int]
 
+WHOLE_STACK: Final = "(the stack object)"
+"""How the path of the stack object itself is written."""
+
 _SHOWN_VALUE_LENGTH: Final = 80
+_LONGEST_WORD: Final = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,12 +55,29 @@ class ConfigError(Exception):
 
     def __init__(self, problems: Iterable[Problem], source: str) -> None:
         """Collect `problems` of the stack file or config key called `source`."""
-        self.problems = tuple(problems)
+        self.problems = tuple(_readable(problem) for problem in problems)
         self.source = source
         count = len(self.problems)
         noun = "problem" if count == 1 else "problems"
         body = "\n\n".join(str(problem) for problem in self.problems)
         super().__init__(f"{source} has {count} {noun}:\n\n{body}")
+
+
+def _readable(problem: Problem) -> Problem:
+    """Return the problem with words cut that would fill a screen: values that it quotes."""
+    return replace(
+        problem,
+        path=_cut(problem.path),
+        message=_cut(problem.message),
+        fix=_cut(problem.fix),
+        allowed=None if problem.allowed is None else _cut(problem.allowed),
+    )
+
+
+def _cut(text: str) -> str:
+    return re.sub(
+        rf"\S{{{_LONGEST_WORD},}}", lambda found: found[0][: _SHOWN_VALUE_LENGTH - 1] + "…", text
+    )
 
 
 def path_of(location: Location) -> str:
@@ -66,7 +88,7 @@ def path_of(location: Location) -> str:
             path += f"[{part}]"
         elif not part.startswith("<"):
             path += f".{part}" if path else part
-    return path or "(the stack object)"
+    return path or WHOLE_STACK
 
 
 def shown(value: object) -> str:
@@ -204,7 +226,11 @@ def _unknown_key(model: type[BaseModel], error: ErrorDetails) -> _Wording:
 
 
 def _missing(model: type[BaseModel], error: ErrorDetails) -> _Wording:
-    example = example_of(field_at(model, error["loc"]))
+    field = field_at(model, error["loc"])
+    example = example_of(field)
+    if example is PydanticUndefined and field is not None:
+        sections = models_in(field.annotation)
+        example = (placeholder(sections[0]) if sections else None) or PydanticUndefined
     has_example = example is not PydanticUndefined
     return _Wording(
         message="is required and missing",
@@ -270,6 +296,7 @@ def _range(_model: type[BaseModel], error: ErrorDetails) -> _Wording:
 def _type(model: type[BaseModel], error: ErrorDetails) -> _Wording:
     wanted, quotes = {
         "bool_type": ("true or false", ", without quotes"),
+        "finite_number": ("a number that is not endless", ""),
         "float_type": ("a number", ", without quotes"),
         "int_from_float": ("a whole number", ""),
         "int_type": ("a whole number", ", without quotes"),
@@ -298,6 +325,18 @@ def _list(model: type[BaseModel], error: ErrorDetails) -> _Wording:
     )
 
 
+def _length(model: type[BaseModel], error: ErrorDetails) -> _Wording:
+    context = _context(error)
+    shortest, longest = context.get("min_length"), context.get("max_length")
+    number, side = (shortest, "more") if longest is None else (longest, "fewer")
+    unit = "characters" if error["type"].startswith("string") else "elements"
+    return _Wording(
+        message="is too short" if longest is None else "is too long",
+        allowed=_description(model, error) or f"{unit}: {number} or {side}",
+        fix=f"write {number} {unit} or {side}",
+    )
+
+
 def _other(model: type[BaseModel], error: ErrorDetails) -> _Wording:
     example = example_of(field_at(model, error["loc"]))
     has_example = example is not PydanticUndefined
@@ -322,10 +361,15 @@ _WORDINGS: Final[dict[str, Callable[[type[BaseModel], ErrorDetails], _Wording]]]
     "less_than": _range,
     "less_than_equal": _range,
     "bool_type": _type,
+    "finite_number": _type,
     "float_type": _type,
     "int_from_float": _type,
     "int_type": _type,
+    "string_too_long": _length,
+    "string_too_short": _length,
     "string_type": _type,
+    "too_long": _length,
+    "too_short": _length,
     "model_type": _section,
     "model_attributes_type": _section,
     "dict_type": _section,

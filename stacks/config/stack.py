@@ -21,7 +21,7 @@ class SecretsConfig(Section):
 
     store: Literal["google-secret-manager", "kubernetes"] | None = Field(
         default=None,
-        description="None takes google-secret-manager on gke and kubernetes elsewhere",
+        description="left out, google-secret-manager on gke and kubernetes elsewhere",
     )
     prefix: str = Field(
         default="",

@@ -492,7 +492,7 @@ BAD = [
         mistake="a model name that leaves no room for the names made of it",
         change={"models.0.name": "q" * 36, "tenants": []},
         path="models[0].name",
-        says="35",
+        says="is too long",
     ),
     Bad(
         mistake="a tenant with a model that is not served",
