@@ -21,7 +21,8 @@ help: ## list the commands
 	@echo "STACK is the <name> of a Pulumi.<name>.yaml: $(patsubst Pulumi.%.yaml,%,$(sort $(wildcard Pulumi.*.yaml)))"
 	@echo "ARGS are handed on to pulumi (preview, up, destroy)."
 
-demo: python stack-file ## bring a stack up against the built-in sandbox, no account (STACK=gke, JSON=1, CONFIG=path)
+# With JSON=1 the command answers itself, so that a script gets its document in every case.
+demo: python $(if $(filter-out 0,$(JSON)),,stack-file) ## bring a stack up against the built-in sandbox, no account (STACK=gke, JSON=1, CONFIG=path)
 	@$(SETUP) engine -- python -m sandbox demo --stack '$(STACK)' \
 		$(if $(filter-out 0,$(JSON)),--json) $(if $(CONFIG),--config '$(CONFIG)')
 

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the engine or a limit said no, 2 the command or the stack 
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,40 +30,54 @@ _INTERRUPTED: Final = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
-    errors = Console(stderr=True, highlight=False)
-    as_json = bool(getattr(options, "json", False))
-    stack = _stack_of(options)
     try:
-        return _COMMANDS[options.command](options)
-    except ConfigError as error:
-        if as_json:
-            problems = [problem.as_dict() for problem in error.problems]
-            report.print_json({"stack": stack, "errors": problems})
-        else:
-            errors.print(str(error), markup=False, soft_wrap=True)
-        return _WRONG_INPUT
-    except SandboxError as error:
-        if as_json:
-            report.print_json({"stack": stack, "errors": [{"message": str(error)}]})
-        else:
-            errors.print(str(error), markup=False, soft_wrap=True)
-        return _WRONG_INPUT
-    except EngineError as error:
-        if as_json:
+        _check_stack_name(options)
+        return int(_COMMANDS[options.command](options))
+    except (ConfigError, SandboxError, EngineError, OSError, KeyboardInterrupt) as error:
+        return _failed(error, options)
+
+
+def _failed(error: BaseException, options: argparse.Namespace) -> int:
+    """Tell what went wrong, as the page or as the one JSON document; return the exit code."""
+    stack = _stack_of(options)
+    console = Console(stderr=True, highlight=False)
+    code = _WRONG_INPUT
+    message = str(error)
+    problems: list[dict[str, Any]] = []
+    match error:
+        case ConfigError():
+            problems = [dict(problem.as_dict()) for problem in error.problems]
+        case EngineError():
+            code = _FAILED
             problems = [{"message": problem} for problem in error.problems]
-            report.print_json({"stack": stack, "errors": problems})
-        else:
-            report.print_failure(error, stack, errors)
-        return _FAILED
-    except OSError as error:
-        errors.print(f"cannot be done: {error}", markup=False, soft_wrap=True)
-        return _WRONG_INPUT
-    except KeyboardInterrupt:
-        errors.print(
-            "\nInterrupted. What was completed is kept: run the same command again to go on.",
-            soft_wrap=True,
-        )
-        return _INTERRUPTED
+        case KeyboardInterrupt():
+            code = _INTERRUPTED
+            message = (
+                "Interrupted. What was completed is kept: run the same command again to go on."
+            )
+        case OSError():
+            message = f"cannot be done: {error}"
+        case _:
+            pass
+    if getattr(options, "json", False):
+        report.print_json({"stack": stack, "errors": problems or [{"message": message}]})
+    elif isinstance(error, EngineError):
+        report.print_failure(error, stack, console)
+    else:
+        console.print(message, markup=False, soft_wrap=True)
+    return code
+
+
+def _check_stack_name(options: argparse.Namespace) -> None:
+    """Refuse the name of a stack that could lead out of the sandbox's folder.
+
+    Raises:
+        SandboxError: it is no name of a stack.
+    """
+    name = _stack_of(options)
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+        msg = f"{name!r} is no name of a stack: letters, digits, hyphen, underscore and period"
+        raise SandboxError(msg)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -101,7 +116,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_stack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--stack", default="gke", help="name of a committed stack: gke, hetzner or local"
+        "--stack",
+        default="gke",
+        help="name of a committed stack: gke, hetzner or local",
     )
     parser.add_argument(
         "--config",

@@ -24,6 +24,7 @@ if sys.version_info < MINIMUM_PYTHON:
     )
 
 import argparse
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -80,6 +81,14 @@ def write_environment_file(folders: Sequence[Path], variables: dict[str, str]) -
     draft.replace(target)
 
 
+def failed(message: str, command: Sequence[str]) -> int:
+    """Tells why the set-up failed, as JSON too where the command was to print that; returns 1."""
+    say(message)
+    if "--json" in command:
+        print(json.dumps({"errors": [{"message": message}]}, indent=2))
+    return 1
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code unless a command takes the process over."""
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -103,8 +112,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         variables = set_up(parts)
     except SetupError as error:
-        say(str(error))
-        return 1
+        return failed(str(error), command)
+    except OSError as error:
+        place = f" {error.filename}:" if error.filename else ""
+        return failed(
+            f"a file cannot be written or read:{place} {error.strerror}\n"
+            "fix: make this folder and the cache writable; LLMP_CACHE=<folder> moves the cache, "
+            "which is in ~/.cache/llmp else",
+            command,
+        )
     except KeyboardInterrupt:
         say("stopped; what was finished is kept, the next run goes on from there")
         return 130

@@ -1,6 +1,7 @@
 """The set-up as a program."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -54,6 +55,20 @@ def test_a_failed_set_up_is_told_without_a_traceback(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err == "setup: no Go\nsetup: fix: install Go\n"
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_its_fix_and_as_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def set_up(_parts: list[str]) -> dict[str, str]:
+        raise PermissionError(13, "Permission denied", "/home/me/.cache/llmp")
+
+    monkeypatch.setattr(bootstrap, "set_up", set_up)
+    assert bootstrap.main(["--", "python", "-m", "sandbox", "demo", "--json"]) == 1
+    said = capsys.readouterr()
+    assert "/home/me/.cache/llmp: Permission denied" in said.err
+    assert "LLMP_CACHE=<folder>" in said.err
+    assert "LLMP_CACHE" in json.loads(said.out)["errors"][0]["message"]
 
 
 def test_the_command_keeps_its_exit_code_and_its_stdout() -> None:

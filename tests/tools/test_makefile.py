@@ -80,3 +80,9 @@ def test_a_machine_without_python_is_told_what_to_install() -> None:
     assert answer.returncode != 0
     assert "no-such-python is not on PATH" in answer.stderr
     assert "apt-get install python3" in answer.stderr
+
+
+def test_with_json_an_unknown_stack_is_left_to_the_command_that_answers_in_json() -> None:
+    answer = make("--dry-run", "demo", "STACK=nope", "JSON=1")
+    assert "python -m sandbox demo --stack 'nope'" in answer.stdout
+    assert "there is no Pulumi.nope.yaml" not in answer.stdout
