@@ -8,7 +8,7 @@ from components.contract import SubstrateContract
 from components.platform.catalogue import PlatformInputs
 from components.platform.platform import Platform, PlatformArgs
 from stacks.config import Stack
-from stacks.revision import chart_revision
+from stacks.revision import chart_revision, chart_warning
 
 
 def platform_inputs(stack: Stack, contract: SubstrateContract, revision: str) -> PlatformInputs:
@@ -42,6 +42,9 @@ def deploy_platform(
     if not stack.platform.enabled:
         return
     revision = chart_revision(stack.platform.gitops.revision)
+    warning = chart_warning(stack.platform.gitops.revision)
+    if warning is not None:
+        pulumi.log.warn(warning)
     inputs = platform_inputs(stack, contract, revision)
     Platform(
         "platform",
