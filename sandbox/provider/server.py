@@ -1,7 +1,10 @@
 """Serves a package over Pulumi's provider protocol (pulumirpc.ResourceProvider, gRPC)."""
 
 import logging
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Generator
 from concurrent import futures
 from contextlib import contextmanager
@@ -28,6 +31,7 @@ from sandbox.provider.values import Properties, without_nulls
 
 _LARGEST_MESSAGE = 400 * 1024 * 1024
 _WORKERS = 16
+_ORPHAN_SECONDS = 2.0
 _GRACE_SECONDS = 0.5  # an operation takes milliseconds; the engine kills what does not end soon
 _LOG = logging.getLogger(__name__)
 
@@ -259,6 +263,13 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return _pb.InvokeResponse(**{"return": _properties(result)})
 
 
+def _end_with(engine: int) -> None:
+    """End the process when its parent is gone: an engine that was killed could not say so."""
+    while os.getppid() == engine:
+        time.sleep(_ORPHAN_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def serve(package: Package, announce: Callable[[int], None]) -> None:
     """Serve a package on a free port of the loopback interface until the engine says to end.
 
@@ -269,6 +280,9 @@ def serve(package: Package, announce: Callable[[int], None]) -> None:
         package: the provider to serve.
         announce: told the port as soon as it is open.
     """
+    # Blocked before any thread starts, so that no thread is interrupted and the wait below gets it.
+    ends = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     size = [
         ("grpc.max_receive_message_length", _LARGEST_MESSAGE),
         ("grpc.max_send_message_length", _LARGEST_MESSAGE),
@@ -276,9 +290,7 @@ def serve(package: Package, announce: Callable[[int], None]) -> None:
     server = grpc.server(futures.ThreadPoolExecutor(_WORKERS), options=size)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(package), server)
     port = server.add_insecure_port("127.0.0.1:0")
-    # Blocked before any thread starts, so that no thread is interrupted and the wait below gets it.
-    ends = {signal.SIGINT, signal.SIGTERM}
-    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     server.start()
     announce(port)
     signal.sigwait(ends)

@@ -1,6 +1,7 @@
 """How a provider's process begins and ends."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+PATIENCE_SECONDS = 20
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,5 +26,24 @@ def test_a_provider_that_the_engine_ends_says_nothing(ending: signal.Signals) ->
         assert process.stdout is not None
         assert int(process.stdout.readline()) > 0
         process.send_signal(ending)
-        said, complaints = process.communicate(timeout=20)
+        said, complaints = process.communicate(timeout=PATIENCE_SECONDS)
     assert (said, complaints, process.returncode) == ("", "", 0)
+
+
+def test_a_provider_whose_engine_was_killed_ends_too() -> None:
+    command = f"{sys.executable} -m sandbox.provider random & wait"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as engine:
+        assert engine.stdout is not None
+        assert int(engine.stdout.readline()) > 0
+        engine.kill()
+        engine.wait(timeout=PATIENCE_SECONDS)
+        # The pipe ends when nobody is left who could write into it.
+        ended, _, _ = select.select([engine.stdout], [], [], PATIENCE_SECONDS)
+        assert ended
+        assert engine.stdout.read() == ""
