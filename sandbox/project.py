@@ -124,8 +124,22 @@ class Sandbox:
         _write_yaml(self.kubeconfig(stack), _kubeconfig(_context_in(config)))
         return project
 
-    def environment(self, stack: str) -> dict[str, str]:
-        """Return the whole environment of the engine, the program and the providers."""
+    def cluster_owner(self, config: Mapping[str, Any]) -> str | None:
+        """Return the stack whose cluster a config refers to; None for a cluster of its own.
+
+        Args:
+            config: the `config` mapping of a stack file.
+        """
+        reference = _existing_in(config).get("contract_from")
+        return reference.rsplit("/", 1)[-1] if isinstance(reference, str) else None
+
+    def environment(self, stack: str, *, cluster_of: str | None = None) -> dict[str, str]:
+        """Return the whole environment of the engine, the program and the providers.
+
+        Args:
+            stack: name of the stack.
+            cluster_of: the stack that made the cluster, where that is another one.
+        """
         passed = {
             name: value
             for name, value in os.environ.items()
@@ -145,6 +159,7 @@ class Sandbox:
             "CLOUDSDK_CONFIG": str(self.folder(stack) / "no-gcloud"),
             "LLMP_PYTHON": sys.executable,
             "LLMP_SANDBOX_HOME": str(self.clouds(stack)),
+            "LLMP_SANDBOX_CLUSTER_HOME": str(self.clouds(cluster_of or stack)),
             "PULUMI_BACKEND_URL": self.state.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.passphrase_file),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -204,12 +219,15 @@ class Sandbox:
 
 def _context_in(config: Mapping[str, Any]) -> str | None:
     """Return the kubeconfig context that a stack on an existing cluster names."""
+    context = _existing_in(config).get("context")
+    return context if isinstance(context, str) else None
+
+
+def _existing_in(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the section of a stack on an existing cluster; empty where there is none."""
     stack = config.get("llmp:stack")
     existing = cast("dict[str, Any]", stack).get("existing") if isinstance(stack, dict) else None
-    context = (
-        cast("dict[str, Any]", existing).get("context") if isinstance(existing, dict) else None
-    )
-    return context if isinstance(context, str) else None
+    return cast("dict[str, Any]", existing) if isinstance(existing, dict) else {}
 
 
 def _kubeconfig(context: str | None) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Engine:
         self._stack = stack
         sandbox.clear_dead_locks(stack)
         self._folder = sandbox.prepare(stack, config)
-        self._environment = sandbox.environment(stack)
+        self._environment = sandbox.environment(stack, cluster_of=sandbox.cluster_owner(config))
         if not saves_every_step:
             self._environment |= {"PULUMI_EXPERIMENTAL": "true", "PULUMI_SKIP_CHECKPOINTS": "true"}
 

@@ -67,7 +67,7 @@ class KubernetesPackage(Package):
     def store(self) -> Store:
         """The folder of what exists; opened when it is first needed."""
         if self._store is None:
-            self._store = Store.from_environment()
+            self._store = Store.of_cluster()
         return self._store
 
     # --- configuration --------------------------------------------------------------------------

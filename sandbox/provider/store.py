@@ -38,6 +38,8 @@ from sandbox.provider.values import (
 )
 
 HOME_VARIABLE = "LLMP_SANDBOX_HOME"
+CLUSTER_HOME_VARIABLE = "LLMP_SANDBOX_CLUSTER_HOME"
+"""Names the folder of the stack that made the cluster, where that is another one."""
 FAIL_AT_VARIABLE = "LLMP_SANDBOX_FAIL_AT"
 FAIL_ON_VARIABLE = "LLMP_SANDBOX_FAIL_ON"
 REDACTED = "(secret) sha256:"
@@ -182,6 +184,16 @@ class Store:
             return cls(Path(home).absolute())
         except OSError as error:
             raise StoreError(f"cannot use {HOME_VARIABLE}={home}: {error}") from error
+
+    @classmethod
+    def of_cluster(cls) -> "Store":
+        """Open the folder in which the cluster is kept: with its cloud, whichever stack made it.
+
+        Raises:
+            StoreError: no folder is named, or it can't be made.
+        """
+        home = os.environ.get(CLUSTER_HOME_VARIABLE, "")
+        return cls(Path(home).absolute()) if home else cls.from_environment()
 
     @contextmanager
     def locked(self) -> Generator[None]:

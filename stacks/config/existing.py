@@ -1,6 +1,6 @@
 """The `existing` section: a cluster that is already there."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -8,6 +8,16 @@ from components.contract import GpuProfile, WorkloadIdentity
 from components.platform.config import Section
 from components.substrate.gke_topology import gke_profile
 from components.substrate.gpu_profile import operator_profile
+
+LabelValue = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$",
+        description="letters, digits, hyphens, dots and underscores, at most 63 characters: it "
+        "becomes a Kubernetes label",
+        examples=["local"],
+    ),
+]
 
 
 class ExistingGpu(Section):
@@ -19,7 +29,7 @@ class ExistingGpu(Section):
     managed_by: Literal["gke", "gpu-operator", "none"] = Field(
         default="none", description="who runs the driver, the device plugin and DCGM"
     )
-    products: tuple[str, ...] = Field(
+    products: tuple[LabelValue, ...] = Field(
         default=(),
         description="values of the node label cloud.google.com/gke-accelerator on GKE, of "
         "nvidia.com/gpu.product elsewhere",
@@ -44,9 +54,9 @@ class ClusterFacts(Section):
     """What the contract says of a cluster that no stack of ours made."""
 
     cloud: Literal["gcp", "hetzner", "other"] = "other"
-    region: str = Field(default="local", min_length=1)
+    region: LabelValue = "local"
     project: str | None = Field(default=None, description="Cloud project, where there is one.")
-    cluster_name: str = Field(min_length=1, max_length=63, examples=["kind-llmp"])
+    cluster_name: LabelValue = Field(examples=["kind-llmp"])
     storage_class: str | None = None
     snapshot_class: str | None = None
     load_balancer_annotations: dict[str, str] = Field(default_factory=dict)

@@ -200,6 +200,21 @@ BAD = [
         says="no other cluster is ever changed",
     ),
     Bad(
+        mistake="a cluster name that is no label",
+        base="existing",
+        change={"existing.contract.cluster_name": "a: b"},
+        path="existing.contract.cluster_name",
+        says="right form",
+        fix="Kubernetes label",
+    ),
+    Bad(
+        mistake="a GPU product that is no label",
+        base="existing",
+        change={"existing.contract.gpu.products": ["RTX 4090"]},
+        path="existing.contract.gpu.products[0]",
+        says="right form",
+    ),
+    Bad(
         mistake="a stack reference that is no reference",
         base="existing",
         change={"existing": {"contract_from": "gke"}},

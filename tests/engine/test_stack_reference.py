@@ -33,8 +33,12 @@ def test_a_stack_that_refers_to_a_substrate_has_the_same_platform(tmp_path: Path
         }
     }
 
-    by_reference = Engine(lab.sandbox, "gke-platform", referring).preview()
+    second = Engine(lab.sandbox, "gke-platform", referring)
+    by_reference = second.up()
 
     assert _platform(by_reference)
     assert _platform(by_reference) == _platform(in_process)
     assert by_reference.outputs["substrate"] == alone.outputs["substrate"]
+    assert not second.up().changed
+    second.destroy()
+    lab.engine(changed(lab.config, platform=without, models=[], tenants=[])).destroy()
