@@ -167,12 +167,29 @@ def print_failure(error: EngineError, stack: str, console: Console) -> None:
     for problem in error.problems:
         lines = problem.splitlines()
         console.print("  " + "\n  ".join(escape(line) for line in lines), soft_wrap=True)
+    advice = _advice(error.problems)
+    if advice is not None:
+        console.print(f"\n{advice}", soft_wrap=True)
+        return
     reset = f".venv/bin/python -m sandbox reset --stack {stack}"
     console.print(
         "\nWhat was completed is kept: run the same command again to go on from there, or forget "
         f"it all with `{reset}`.\nAll that the engine said: {shown_path(error.log)}",
         soft_wrap=True,
     )
+
+
+def _advice(problems: Sequence[str]) -> str | None:
+    """Return what helps where running the same command again does not; None elsewhere."""
+    text = "\n".join(problems)
+    if "because it is protected" in text or "marked for protection" in text:
+        return (
+            "The stack is protected. To tear it down, set deletion_protection: false in its file, "
+            "bring it up once more, then destroy it."
+        )
+    if "unknown stack" in text:
+        return "It refers to a stack that is not there yet: bring that one up first."
+    return None
 
 
 def component_tree(title: str, prefix: str, resources: Iterable[Resource]) -> Tree | None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from sandbox.errors import EngineError
@@ -196,3 +197,21 @@ def test_the_steps_of_a_replacement_are_one_operation() -> None:
 
     assert operation == "replace"
     assert merged_operation(None, "update") == "update"
+
+
+@pytest.mark.parametrize(
+    ("said", "advised"),
+    [
+        ("resource cannot be deleted\nbecause it is protected.", "deletion_protection: false"),
+        ("unable to delete\nas it is currently marked for protection.", "deletion_protection"),
+        ('unknown stack "organization/llmp/gke"', "bring that one up first"),
+    ],
+)
+def test_where_another_try_cannot_help_it_says_what_does(
+    tmp_path: Path, said: str, advised: str
+) -> None:
+    stream = io.StringIO()
+    error = EngineError([said], log=tmp_path / "engine.log", completed=1)
+    print_failure(error, "gke", Console(file=stream, width=200))
+    assert advised in stream.getvalue()
+    assert "run the same command again" not in stream.getvalue()
