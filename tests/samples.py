@@ -33,7 +33,7 @@ HETZNER_STACK: dict[str, Any] = {
         "location": "nbg1",
         "api_allowed_cidrs": ["203.0.113.0/24"],
         "gpu": {
-            "stack": "operator",
+            "managed_by": "gpu-operator",
             "products": ["NVIDIA-RTX-4000-SFF-Ada-Generation"],
             "max_gpus": 1,
             "max_gpus_per_node": 1,

@@ -193,9 +193,9 @@ class HetznerWorkerPool(Section):
 class HetznerGpu(Section):
     """Dedicated GPU servers that join the cluster. Hetzner Cloud itself has no GPU."""
 
-    stack: Literal["operator", "none"] = Field(
+    managed_by: Literal["gpu-operator", "none"] = Field(
         default="none",
-        description="operator installs NVIDIA's GPU Operator: driver, device plugin, DCGM",
+        description="gpu-operator installs NVIDIA's: driver, device plugin, DCGM",
     )
     products: tuple[Product, ...] = Field(
         default=(),
@@ -222,15 +222,15 @@ class HetznerGpu(Section):
 
     @field_validator("products", "max_gpus", "max_gpus_per_node")
     @classmethod
-    def _promises_match_the_stack(
+    def _promises_match_who_manages_them(
         cls, value: tuple[str, ...] | int, info: ValidationInfo
     ) -> tuple[str, ...] | int:
-        stack = info.data.get("stack")
-        if stack == "none" and value:
-            msg = "nobody makes these GPUs schedulable; set stack: operator beside it, or remove it"
+        managed_by = info.data.get("managed_by")
+        if managed_by == "none" and value:
+            msg = "nobody makes these GPUs schedulable; set managed_by: gpu-operator, or remove it"
             raise ValueError(msg)
-        if stack == "operator" and not value:
-            msg = "is missing; say what your dedicated GPU servers have, or set stack: none"
+        if managed_by == "gpu-operator" and not value:
+            msg = "is missing; say what your dedicated GPU servers have, or set managed_by: none"
             raise ValueError(msg)
         return value
 
@@ -424,7 +424,7 @@ class HetznerConfig(Section):
                 for pool in self.worker_pools
             ),
             gpu=GpuProfile(managed_by="none")
-            if self.gpu.stack == "none"
+            if self.gpu.managed_by == "none"
             else operator_profile(
                 products=self.gpu.products,
                 max_gpus=self.gpu.max_gpus,

@@ -590,7 +590,7 @@ BAD = [
     Bad(
         mistake="a model and no GPU at all",
         base="hetzner",
-        change={"hetzner.gpu": {"stack": "none"}},
+        change={"hetzner.gpu": {"managed_by": "none"}},
         path="models[0].gpu",
         says="no GPU for it",
         fix="add a GPU pool",

@@ -14,7 +14,7 @@ from stacks.config.hetzner import HetznerConfig
 SMALLEST: Final[dict[str, Any]] = {"location": "nbg1", "api_allowed_cidrs": ["203.0.113.0/24"]}
 WITH_GPU: Final[dict[str, Any]] = {
     "gpu": {
-        "stack": "operator",
+        "managed_by": "gpu-operator",
         "products": ["NVIDIA-RTX-4000-SFF-Ada-Generation"],
         "max_gpus": 2,
         "max_gpus_per_node": 1,

@@ -110,8 +110,8 @@ def test_a_long_cluster_name_leaves_server_names_within_the_limit_and_apart() ->
             "",
         ),
         ({"node_cidr": "10.0.0.0/28"}, "", "a larger network_cidr"),
-        ({"gpu": {"max_gpus": 1}}, "gpu.max_gpus", "stack: operator"),
-        ({"gpu": {"stack": "operator"}}, "gpu.products", "stack: none"),
+        ({"gpu": {"max_gpus": 1}}, "gpu.max_gpus", "managed_by: gpu-operator"),
+        ({"gpu": {"managed_by": "gpu-operator"}}, "gpu.products", "managed_by: none"),
         (
             {"gpu": {**WITH_GPU["gpu"], "max_gpus_per_node": 4}},
             "gpu.max_gpus_per_node",
