@@ -43,6 +43,7 @@ def test_the_demo_prints_one_json_document(document: dict[str, Any]) -> None:
         "operations",
         "resources",
         "applications",
+        "cost",
         "outputs",
         "seconds",
         "changed",
