@@ -1,6 +1,7 @@
 """The life of a cloud resource: what gcp and hcloud have in common, driven by the rules tables."""
 
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 
 from sandbox.provider.check import Failure, check_rules, check_types
@@ -36,14 +37,11 @@ class CloudPackage(Package):
         super().__init__(name)
         self.rules = load(name)
         self.config: Properties = {}
-        self._store: Store | None = None
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """The folder of what exists; opened when it is first needed."""
-        if self._store is None:
-            self._store = Store.from_environment()
-        return self._store
+        return Store.from_environment()
 
     # --- what a cloud adds to the tables --------------------------------------------------------
 

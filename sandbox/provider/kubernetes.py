@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import secrets
 import uuid
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,14 +62,11 @@ class KubernetesPackage(Package):
         super().__init__("kubernetes")
         self.tables = load("kubernetes").tables
         self.config: Properties = {}
-        self._store: Store | None = None
 
-    @property
+    @cached_property
     def store(self) -> Store:
         """The folder of what exists; opened when it is first needed."""
-        if self._store is None:
-            self._store = Store.of_cluster()
-        return self._store
+        return Store.of_cluster()
 
     # --- configuration --------------------------------------------------------------------------
 

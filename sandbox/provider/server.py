@@ -1,6 +1,5 @@
 """Serves a package over Pulumi's provider protocol (pulumirpc.ResourceProvider, gRPC)."""
 
-import logging
 import os
 import signal
 import threading
@@ -33,7 +32,6 @@ _LARGEST_MESSAGE = 400 * 1024 * 1024
 _WORKERS = 16
 _ORPHAN_SECONDS = 2.0
 _GRACE_SECONDS = 0.5  # an operation takes milliseconds; the engine kills what does not end soon
-_LOG = logging.getLogger(__name__)
 
 # The generated protocol modules carry no usable types for pyright; they are handled as Any here,
 # and only here.
