@@ -187,6 +187,142 @@ VALKEY: Final = ChartPin(
     version="0.11.0",
 )
 
+# renovate: datasource=helm depName=dex registryUrl=https://charts.dexidp.io
+DEX: Final = ChartPin(
+    repository="https://charts.dexidp.io",
+    chart="dex",
+    version="0.24.1",
+)
+
+# renovate: datasource=helm depName=oauth2-proxy registryUrl=https://oauth2-proxy.github.io/manifests
+OAUTH2_PROXY: Final = ChartPin(
+    repository="https://oauth2-proxy.github.io/manifests",
+    chart="oauth2-proxy",
+    version="10.7.0",
+)
+
+# renovate: datasource=helm depName=external-dns registryUrl=https://kubernetes-sigs.github.io/external-dns/
+EXTERNAL_DNS: Final = ChartPin(
+    repository="https://kubernetes-sigs.github.io/external-dns/",
+    chart="external-dns",
+    version="1.21.1",
+)
+
+# renovate: datasource=helm depName=kyverno registryUrl=https://kyverno.github.io/kyverno/
+KYVERNO: Final = ChartPin(
+    repository="https://kyverno.github.io/kyverno/",
+    chart="kyverno",
+    version="3.8.1",
+)
+
+# renovate: datasource=docker depName=quay.io/jetstack/charts/trust-manager
+TRUST_MANAGER: Final = ChartPin(
+    repository="quay.io/jetstack/charts",
+    chart="trust-manager",
+    version="v0.24.0",
+)
+
+# renovate: datasource=helm depName=opencost registryUrl=https://opencost.github.io/opencost-helm-chart
+OPENCOST: Final = ChartPin(
+    repository="https://opencost.github.io/opencost-helm-chart",
+    chart="opencost",
+    version="2.5.23",
+)
+
+# renovate: datasource=helm depName=loki registryUrl=https://grafana-community.github.io/helm-charts
+LOKI: Final = ChartPin(
+    repository="https://grafana-community.github.io/helm-charts",
+    chart="loki",
+    version="18.11.0",
+)
+"""The open-source chart is kept here since March 2026; the one of grafana/loki is for Enterprise only."""
+
+# renovate: datasource=helm depName=tempo registryUrl=https://grafana-community.github.io/helm-charts
+TEMPO: Final = ChartPin(
+    repository="https://grafana-community.github.io/helm-charts",
+    chart="tempo",
+    version="2.2.4",
+)
+"""Tempo in one binary. The distributed chart brings Tempo 3, which needs a Kafka."""
+
+# renovate: datasource=helm depName=opentelemetry-collector registryUrl=https://open-telemetry.github.io/opentelemetry-helm-charts
+OPENTELEMETRY_COLLECTOR: Final = ChartPin(
+    repository="https://open-telemetry.github.io/opentelemetry-helm-charts",
+    chart="opentelemetry-collector",
+    version="0.170.0",
+)
+
+# renovate: datasource=helm depName=alloy registryUrl=https://grafana.github.io/helm-charts
+ALLOY: Final = ChartPin(
+    repository="https://grafana.github.io/helm-charts",
+    chart="alloy",
+    version="1.11.1",
+)
+
+# renovate: datasource=helm depName=qdrant registryUrl=https://qdrant.github.io/qdrant-helm
+QDRANT: Final = ChartPin(
+    repository="https://qdrant.github.io/qdrant-helm",
+    chart="qdrant",
+    version="1.19.0",
+)
+
+# renovate: datasource=helm depName=openbao registryUrl=https://openbao.github.io/openbao-helm
+OPENBAO: Final = ChartPin(
+    repository="https://openbao.github.io/openbao-helm",
+    chart="openbao",
+    version="0.29.2",
+)
+
+# renovate: datasource=helm depName=velero registryUrl=https://vmware-tanzu.github.io/helm-charts
+VELERO: Final = ChartPin(
+    repository="https://vmware-tanzu.github.io/helm-charts",
+    chart="velero",
+    version="12.1.0",
+)
+
+# renovate: datasource=docker depName=ghcr.io/kserve/charts/kserve-crd
+KSERVE_CRD: Final = ChartPin(
+    repository="ghcr.io/kserve/charts",
+    chart="kserve-crd",
+    version="v0.19.0",
+)
+
+# renovate: datasource=docker depName=ghcr.io/kserve/charts/kserve-llmisvc-crd
+KSERVE_LLMISVC_CRD: Final = ChartPin(
+    repository="ghcr.io/kserve/charts",
+    chart="kserve-llmisvc-crd",
+    version="v0.19.0",
+)
+
+# renovate: datasource=docker depName=ghcr.io/kserve/charts/kserve-resources
+KSERVE: Final = ChartPin(
+    repository="ghcr.io/kserve/charts",
+    chart="kserve-resources",
+    version="v0.19.0",
+)
+
+# renovate: datasource=docker depName=ghcr.io/kserve/charts/kserve-llmisvc-resources
+KSERVE_LLMISVC: Final = ChartPin(
+    repository="ghcr.io/kserve/charts",
+    chart="kserve-llmisvc-resources",
+    version="v0.19.0",
+)
+
+# renovate: datasource=github-tags depName=kserve/kserve
+KSERVE_PRESETS: Final = GitPin(
+    repository="https://github.com/kserve/kserve.git",
+    version="v0.19.0",
+    commit="b0eda63d2c105479140af8ec9149d992b7e44be5",
+)
+"""The charts do not hold the presets of LLMInferenceService; the repository does."""
+
+# renovate: datasource=docker depName=registry.k8s.io/lws/charts/lws
+LEADER_WORKER_SET: Final = ChartPin(
+    repository="registry.k8s.io/lws/charts",
+    chart="lws",
+    version="0.10.0",
+)
+
 # renovate: datasource=docker depName=ghcr.io/cloudnative-pg/postgresql
 POSTGRESQL_IMAGE: Final = ImagePin(
     repository="ghcr.io/cloudnative-pg/postgresql",
@@ -209,3 +345,80 @@ PYTHON_IMAGE: Final = ImagePin(
     digest="sha256:6d43704baacd1bfbe7c295d7f13079d5d8104ed33568873133f8fc69980419df",
 )
 """Runs the small Jobs of our own charts."""
+
+# renovate: datasource=docker depName=ghcr.io/huggingface/text-embeddings-inference
+TEXT_EMBEDDINGS_IMAGE: Final = ImagePin(
+    repository="ghcr.io/huggingface/text-embeddings-inference",
+    version="cpu-1.7",
+    digest="sha256:22eac176ead3eb7008c672123b05331347e1a86661a7f27f3f6550dbe31ff96c",
+)
+
+# renovate: datasource=docker depName=ghcr.io/llm-d/llm-d-inference-sim
+INFERENCE_SIMULATOR_IMAGE: Final = ImagePin(
+    repository="ghcr.io/llm-d/llm-d-inference-sim",
+    version="v0.8.2",
+    digest="sha256:c3ba435081a4d032676b218ea34eb3a1c54507da0fade2f6297f9c37894fe0d1",
+)
+
+# renovate: datasource=docker depName=mcr.microsoft.com/presidio-analyzer
+PRESIDIO_ANALYZER_IMAGE: Final = ImagePin(
+    repository="mcr.microsoft.com/presidio-analyzer",
+    version="2.2.361",
+    digest="sha256:7e0d954193e820bc3b63e11af4897887ffa88639e368b1e252051f38e3c714cb",
+)
+
+# renovate: datasource=docker depName=mcr.microsoft.com/presidio-anonymizer
+PRESIDIO_ANONYMIZER_IMAGE: Final = ImagePin(
+    repository="mcr.microsoft.com/presidio-anonymizer",
+    version="2.2.361",
+    digest="sha256:022fc4bb42cd43b0c27526b6a0394b2b14aaf4b972a4814845eb8b48761bee7b",
+)
+
+# renovate: datasource=docker depName=ghcr.io/open-webui/open-webui
+OPEN_WEBUI_IMAGE: Final = ImagePin(
+    repository="ghcr.io/open-webui/open-webui",
+    version="0.9.6",
+    digest="sha256:90eae5b419e40b4c3dd684582b2c83440b36f9ae2f6532c09639b2ba4ee65158",
+)
+
+# renovate: datasource=docker depName=tabbyml/tabby
+TABBY_IMAGE: Final = ImagePin(
+    repository="docker.io/tabbyml/tabby",
+    version="0.31.0",
+    digest="sha256:d50d2717331ec0226e25a24342a349c745f8b8fa9f84b0e5195b7a7fb89ecc6d",
+)
+
+# renovate: datasource=docker depName=docker.n8n.io/n8nio/n8n
+N8N_IMAGE: Final = ImagePin(
+    repository="docker.n8n.io/n8nio/n8n",
+    version="2.27.4",
+    digest="sha256:cf11c96b0d0089bb24459bf97b445fd7008f41543b673cce4d955f7c0ed8752d",
+)
+
+# renovate: datasource=docker depName=busybox
+BUSYBOX_IMAGE: Final = ImagePin(
+    repository="docker.io/library/busybox",
+    version="1.37.0",
+    digest="sha256:9532d8c39891ca2ecde4d30d7710e01fb739c87a8b9299685c63704296b16028",
+)
+
+# renovate: datasource=docker depName=node
+NODE_IMAGE: Final = ImagePin(
+    repository="docker.io/library/node",
+    version="20-alpine",
+    digest="sha256:fb4cd12c85ee03686f6af5362a0b0d56d50c58a04632e6c0fb8363f609372293",
+)
+
+# renovate: datasource=docker depName=nvidia/cuda
+CUDA_IMAGE: Final = ImagePin(
+    repository="docker.io/nvidia/cuda",
+    version="12.4.0-base-ubuntu22.04",
+    digest="sha256:80d4d9ac041242f6ae5d05f9be262b3374e0e0b8bb5a49c6c3e94e192cde4a44",
+)
+
+# renovate: datasource=docker depName=ghcr.io/vllm-project/guidellm
+GUIDELLM_IMAGE: Final = ImagePin(
+    repository="ghcr.io/vllm-project/guidellm",
+    version="v0.5.0",
+    digest="sha256:aa87fb5569bbeefede3f867559f4c0e16c167a1b392abb47c4084ddd9b5cb284",
+)

@@ -21,9 +21,17 @@ def test_there_are_pins_of_every_kind() -> None:
     assert {type(pin) for pin in PINS.values()} == {ChartPin, GitPin, ImagePin}
 
 
-@pytest.mark.parametrize("name", PINS)
+@pytest.mark.parametrize(
+    "name", [name for name, pin in PINS.items() if not isinstance(pin, ImagePin)]
+)
 def test_a_version_is_exact(name: str) -> None:
     assert re.fullmatch(r"v?\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?", PINS[name].version)
+
+
+@pytest.mark.parametrize("name", [name for name, pin in PINS.items() if isinstance(pin, ImagePin)])
+def test_the_tag_of_an_image_names_a_version(name: str) -> None:
+    # The digest decides; some publishers put the variant first (`cpu-1.7`).
+    assert re.fullmatch(r"([a-z]+-)?v?\d+(\.\d+)*(-[a-z0-9.-]+)?", PINS[name].version)
 
 
 @pytest.mark.parametrize("name", [name for name, pin in PINS.items() if isinstance(pin, GitPin)])
