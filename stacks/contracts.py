@@ -1,7 +1,7 @@
 """The contract that a stack's config leads to, as far as config alone can tell."""
 
 from components.contract import Dns, SecretStore, SubstrateContract
-from components.platform.apps import secrets
+from components.platform import apps
 from components.platform.catalogue import PlatformInputs
 from components.platform.config import Cloudflare, GoogleDns
 from components.substrate.gke_topology import gke_contract
@@ -71,18 +71,19 @@ def generated_secrets(stack: Stack, contract: SubstrateContract) -> tuple[str, .
 
     Also where the platform is left to another stack: that one cannot make their containers.
     """
-    inputs = PlatformInputs(
+    return apps.generated_secrets(_inputs(stack, contract))
+
+
+def supplied_secrets(stack: Stack, contract: SubstrateContract) -> tuple[str, ...]:
+    """Return the ids of the secrets that only people have, without the store's prefix."""
+    return apps.supplied_secrets(_inputs(stack, contract))
+
+
+def _inputs(stack: Stack, contract: SubstrateContract) -> PlatformInputs:
+    return PlatformInputs(
         config=stack.platform,
         models=stack.models,
         tenants=stack.tenants,
         contract=contract,
         revision="",
     )
-    return tuple(one.remote_id for one in secrets.generated(inputs))
-
-
-def supplied_secrets(stack: Stack) -> tuple[str, ...]:
-    """Return the ids of the secrets that only people have, without the store's prefix."""
-    ids = [model.token_secret for model in stack.models]
-    ids += [dns(stack).token_secret, stack.secrets.anthropic_api_key]
-    return tuple(dict.fromkeys(one for one in ids if one is not None))

@@ -28,7 +28,7 @@ def deploy(stack: GkeStack) -> None:
             domain=stack.platform.domain,
             dns=dns(stack),
             generated_secrets=generated_secrets(stack, contract) if contract else (),
-            supplied_secrets=supplied_secrets(stack),
+            supplied_secrets=supplied_secrets(stack, contract) if contract else (),
             high_availability=stack.platform.tier == "prod",
         ),
         opts=pulumi.ResourceOptions(providers=[google]),

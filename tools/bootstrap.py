@@ -36,7 +36,7 @@ from tools.virtual_environment import ensure_virtual_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE_PART = "engine"
-PARTS = (ENGINE_PART, "helm", "actionlint")
+PARTS = (ENGINE_PART, "helm", "actionlint", "promtool", "kyverno", "etcd", "kube-apiserver")
 
 
 def set_up(parts: Sequence[str]) -> dict[str, str]:

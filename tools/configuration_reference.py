@@ -9,8 +9,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from components.platform.apps import PROVIDED_FEATURES
-from components.platform.config import Features
 from stacks.config.problems import description_of, models_in
 from stacks.config.rules import NEEDS
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack
@@ -105,8 +103,6 @@ def _description(model: type[BaseModel], name: str) -> str:
             return "One of the sections below."
         # A section is described where it stands; its first sentence is enough here.
         return _summary(sections[0]).partition(". ")[0] if sections else ""
-    if model is Features and name not in PROVIDED_FEATURES:
-        return f"{description} Not provided yet: refused."
     return description
 
 

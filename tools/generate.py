@@ -18,6 +18,7 @@ from components.platform.values.base import ChartValues
 from components.platform.values.inference_routing import InferenceRoutingValues
 from components.platform.values.kueue_queues import KueueQueuesValues
 from components.platform.values.llm_gateway import LlmGatewayValues
+from components.platform.values.network import NetworkValues
 from components.platform.values.secrets import SecretsValues
 from components.platform.values.vllm import VllmValues
 from stacks.render import render
@@ -35,6 +36,7 @@ CHARTS: Final[Mapping[str, type[ChartValues]]] = MappingProxyType(
         "inference-routing": InferenceRoutingValues,
         "kueue-queues": KueueQueuesValues,
         "llm-gateway": LlmGatewayValues,
+        "network": NetworkValues,
         "secrets": SecretsValues,
         "vllm": VllmValues,
     }

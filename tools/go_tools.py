@@ -108,7 +108,47 @@ ACTIONLINT: Final = GoTool(
     variables=("github.com/rhysd/actionlint.version={version}",),
     expected="the first time about 20 seconds",
 )
-TOOLS: Final = {tool.name: tool for tool in (PULUMI, LANGUAGE_HOST, HELM, ACTIONLINT)}
+PROMTOOL: Final = GoTool(
+    name="promtool",
+    package="github.com/prometheus/prometheus/cmd/promtool",
+    module="github.com/prometheus/prometheus",
+    variables=("github.com/prometheus/common/version.Version={version}",),
+    expected="the first time about 5 minutes on 2 cores, cached afterwards",
+)
+KYVERNO: Final = GoTool(
+    name="kyverno",
+    package="github.com/kyverno/kyverno/cmd/cli/kubectl-kyverno",
+    # 1.18 asks for a commit of kyverno-authz that the checksum database does not know.
+    module="github.com/kyverno/kyverno",
+    variables=("github.com/kyverno/kyverno/pkg/version.BuildVersion={version}",),
+    expected="the first time about 9 minutes on 2 cores, cached afterwards",
+)
+ETCD: Final = GoTool(
+    name="etcd",
+    package="go.etcd.io/etcd/server/v3",
+    module="go.etcd.io/etcd/server/v3",
+    expected="the first time about a minute",
+)
+KUBE_APISERVER: Final = GoTool(
+    name="kube-apiserver",
+    package="k8s.io/kubernetes/cmd/kube-apiserver",
+    module="k8s.io/kubernetes",
+    # Without them it calls itself v0.0.0-master, which clients cannot compare with anything.
+    variables=tuple(
+        f"{package}.{name}"
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+        for name in ("gitVersion={version}", "gitMajor=1", "gitMinor={minor}")
+    ),
+    minor_of="k8s.io/kubernetes",
+    expected="the first time about 8 minutes on 2 cores, cached afterwards",
+)
+TOOLS: Final = {
+    tool.name: tool
+    for tool in (
+        *(PULUMI, LANGUAGE_HOST, HELM, ACTIONLINT),
+        *(PROMTOOL, KYVERNO, ETCD, KUBE_APISERVER),
+    )
+}
 
 
 def cache_folder() -> Path:

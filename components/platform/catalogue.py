@@ -12,7 +12,16 @@ from typing import Any, Final, Literal
 
 from components.contract import SubstrateContract
 from components.names import HELM_RELEASE_MAX
-from components.platform.config import Model, PlatformConfig, Profile, Tenant, profile_includes
+from components.platform.config import (
+    Feature,
+    Model,
+    PlatformConfig,
+    Profile,
+    Tenant,
+    profile_includes,
+)
+from components.platform.network import Connection, Pods
+from components.platform.values.secrets import ConsumerSecret, GeneratedSecret
 from components.versions import ChartPin, GitPin
 
 Layer = Literal["platform", "serving", "routing", "llm-gateway", "experience"]
@@ -77,8 +86,49 @@ class IgnoreDifference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """A host of the domain at the public edge, such as `grafana` for `grafana.<domain>`.
+
+    The edge, its certificate, the route and the connection to the pods all follow from it.
+    """
+
+    name: str
+    service: str
+    """The Service that answers, in the namespace of the entry."""
+    port: int
+    """Port of the Service."""
+    pods: Pods
+    target_port: int
+    """Port of the containers behind the Service."""
+    sign_in: bool = False
+    """Whether the edge asks for a session first: for a system without single sign-on of its own."""
+    paths: tuple[str, ...] = ("/",)
+    """Path prefixes that are routed."""
+    open_paths: tuple[str, ...] = ()
+    """Path prefixes that need no session although `sign_in` asks for one."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignInClient:
+    """A system that signs its users in by OpenID Connect at the platform's identity provider."""
+
+    id: str
+    host: str
+    """Name of the `Host` that the browser comes back to."""
+    callback: str
+    """Path on that host."""
+    secret_id: str
+    """Remote id of the client secret; one that the cluster makes."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CatalogueEntry:
-    """One system: becomes one Argo CD Application."""
+    """One system: becomes one Argo CD Application.
+
+    What it needs of others is said here too, and never where those are: its Secrets, the
+    connections that it opens, its host at the edge, its dashboards and rules. Entries that serve
+    all of them, such as the secret store, the network policies or the edge, are derived from that.
+    """
 
     name: str
     """Application name and Helm release name: fixes Service names, so endpoints rest on it."""
@@ -96,9 +146,28 @@ class CatalogueEntry:
     """Further namespaces that the chart writes to, for example kube-system."""
     gate_timeout_seconds: int = 600
     """How long dependants wait for it; the first sync pulls images."""
+    feature: Feature | None = None
+    """The feature that switches it on; None where the profile does."""
+    description: str = ""
+    """What it is for, in one line, for the page that lists all systems."""
+    secrets: tuple[ConsumerSecret, ...] = ()
+    """Secrets that its pods read."""
+    generates: tuple[GeneratedSecret, ...] = ()
+    """Secrets that the cluster makes for it, once."""
+    connections: tuple[Connection, ...] = ()
+    """What its pods call, and who calls them from outside of the catalogue."""
+    hosts: tuple[Host, ...] = ()
+    sign_in_clients: tuple[SignInClient, ...] = ()
+    dashboards: tuple[str, ...] = ()
+    """Files under charts/observability/dashboards, without their ending."""
+    rules: tuple[str, ...] = ()
+    """Files under charts/observability/rules, without their ending."""
 
 
 Builder = Callable[[PlatformInputs], Sequence[CatalogueEntry]]
+
+DerivedBuilder = Callable[[PlatformInputs, Sequence[CatalogueEntry]], Sequence[CatalogueEntry]]
+"""Builds from what the entries before it say that they need."""
 
 
 class CatalogueError(ValueError):

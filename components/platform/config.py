@@ -65,23 +65,70 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+Feature = Literal[
+    "autoscaling",
+    "security",
+    "logging",
+    "tracing",
+    "opencost",
+    "public_edge",
+    "dns",
+    "identity",
+    "internal_ca",
+    "openbao",
+    "kserve",
+    "llm_d",
+    "multi_node",
+    "compute_class",
+    "gpu_smoke",
+    "benchmark",
+    "egress",
+    "guardrails",
+    "caching",
+    "semantic_caching",
+    "mcp_gateway",
+    "key_portal",
+    "coding_assistant",
+    "n8n",
+]
+
+
 class Features(Section):
-    """Capabilities that a stack switches on. One that nothing provides yet is refused."""
+    """Capabilities of a stack. What each one needs is in `stacks.config.rules`."""
 
     autoscaling: bool = Field(default=True, description="KEDA scales models on waiting requests.")
-    kserve: bool = Field(default=False, description="KServe controllers and presets.")
-    llm_d: bool = Field(default=False, description="Disaggregated prefill and decode.")
-    identity: bool = Field(default=False, description="Single sign-on: Dex and oauth2-proxy.")
-    dns: bool = Field(default=False, description="external-dns publishes the edge's records.")
+    security: bool = Field(
+        default=True,
+        description="Kyverno's admission policies. The network is default-deny in any case.",
+    )
+    logging: bool = Field(default=False, description="Loki keeps the logs of all pods.")
+    tracing: bool = Field(default=False, description="Traces from the edge to the engine.")
+    opencost: bool = Field(default=False, description="Infrastructure cost by workload and team.")
     public_edge: bool = Field(default=False, description="The gateway that faces the internet.")
-    mcp_gateway: bool = Field(default=False, description="A governed gateway for MCP tools.")
+    dns: bool = Field(default=False, description="external-dns publishes the edge's records.")
+    identity: bool = Field(default=False, description="Single sign-on: Dex and oauth2-proxy.")
+    internal_ca: bool = Field(
+        default=False, description="A certificate authority of the cluster, for private domains."
+    )
+    openbao: bool = Field(default=False, description="OpenBao: secrets with leases and an audit.")
+    kserve: bool = Field(default=False, description="KServe: models with engine kserve or llm_d.")
+    llm_d: bool = Field(default=False, description="Prefill and decode apart: engine llm_d.")
+    multi_node: bool = Field(default=False, description="Models whose replicas span nodes.")
+    compute_class: bool = Field(
+        default=False, description="GKE compute classes: which GPU nodes to try, in which order."
+    )
+    gpu_smoke: bool = Field(default=False, description="A Job that proves a GPU, synced by hand.")
+    benchmark: bool = Field(default=False, description="Load tests of models, synced by hand.")
     egress: bool = Field(default=False, description="Models of external providers.")
     guardrails: bool = Field(default=False, description="PII masking and injection filter.")
-    n8n: bool = Field(default=False, description="Workflow automation.")
-    security: bool = Field(
-        default=False, description="Admission policies and default-deny network."
+    caching: bool = Field(default=False, description="Answers that are asked for again, by model.")
+    semantic_caching: bool = Field(
+        default=False, description="Answers to questions that mean the same, by model."
     )
-    opencost: bool = Field(default=False, description="Infrastructure cost by tenant.")
+    mcp_gateway: bool = Field(default=False, description="A governed gateway for MCP tools.")
+    key_portal: bool = Field(default=False, description="Users make and revoke their own keys.")
+    coding_assistant: bool = Field(default=False, description="Tabby, for editors.")
+    n8n: bool = Field(default=False, description="Workflow automation.")
 
 
 class Cloudflare(Section):
@@ -263,10 +310,17 @@ class ModelResources(Section):
         return self
 
 
+Engine = Literal["vllm", "kserve", "llm_d", "text_embeddings_inference", "simulator"]
+
+
 class Model(Section):
     """One served model: the one list that drives serving, routing, scaling, prices and access."""
 
     name: ModelName
+    engine: Engine = Field(
+        default="vllm",
+        description="what runs it; simulator answers without a model or a GPU, for trials",
+    )
     source: ModelSource
     gpu: ModelGpu = ModelGpu()
     max_model_len: int = Field(

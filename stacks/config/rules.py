@@ -7,31 +7,16 @@ Everything that other platforms only warn about is an error here, with the line 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 from components.contract import SubstrateContract
-from components.platform.apps import PROVIDED_FEATURES, namespaces
-from components.platform.config import Features, ImageSource, Profile, profile_includes
+from components.platform.apps import namespaces
+from components.platform.config import Feature, Features, ImageSource, Profile, profile_includes
 from components.versions import K3S
 from stacks.config.gke import GkeConfig
 from stacks.config.hetzner import HetznerConfig
 from stacks.config.problems import Problem, mapping, shown
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
-
-Feature = Literal[
-    "autoscaling",
-    "kserve",
-    "llm_d",
-    "identity",
-    "dns",
-    "public_edge",
-    "mcp_gateway",
-    "egress",
-    "guardrails",
-    "n8n",
-    "security",
-    "opencost",
-]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,38 +31,55 @@ class Need:
 
 
 NEEDS: Final[dict[Feature, Need]] = {
+    "tracing": Need(profile="llm-gateway", reason="the gateways and engines send the spans"),
+    "public_edge": Need(
+        domain=True,
+        reason="its hosts are names of the domain",
+    ),
+    "dns": Need(
+        features=("public_edge",),
+        domain=True,
+        dns_provider=True,
+        reason="external-dns writes records of the edge's hosts",
+    ),
+    "identity": Need(
+        features=("public_edge",),
+        domain=True,
+        reason="browsers sign in at a host of the domain, through the public edge",
+    ),
     "kserve": Need(profile="serving", reason="KServe serves models"),
     "llm_d": Need(
         profile="llm-gateway",
         features=("kserve",),
         reason="its models are LLMInferenceServices of KServe behind the inference gateway",
     ),
-    "identity": Need(
+    "multi_node": Need(profile="serving", reason="it runs engines over several nodes"),
+    "gpu_smoke": Need(profile="serving", reason="it proves what models need"),
+    "benchmark": Need(profile="serving", reason="it loads models"),
+    "egress": Need(profile="llm-gateway", reason="external models are called through the gateway"),
+    "guardrails": Need(profile="llm-gateway", reason="LiteLLM calls the filters"),
+    "caching": Need(profile="llm-gateway", reason="LiteLLM keeps the answers"),
+    "semantic_caching": Need(
         profile="llm-gateway",
-        features=("public_edge",),
-        domain=True,
-        reason="browsers sign in at a host of the domain, through the public edge",
-    ),
-    "dns": Need(domain=True, dns_provider=True, reason="external-dns writes records of the domain"),
-    "public_edge": Need(
-        profile="llm-gateway",
-        domain=True,
-        dns_provider=True,
-        reason="its certificates are proven by DNS-01 records of the domain",
+        features=("caching",),
+        reason="it is the second look where no question is the same",
     ),
     "mcp_gateway": Need(
         profile="llm-gateway",
         features=("identity",),
         reason="callers are checked against the keys of the identity provider",
     ),
-    "egress": Need(profile="llm-gateway", reason="external models are called through the gateway"),
-    "guardrails": Need(profile="llm-gateway", reason="LiteLLM calls the filters"),
+    "key_portal": Need(
+        profile="full",
+        features=("identity",),
+        reason="users are who they signed in as",
+    ),
+    "coding_assistant": Need(profile="full", reason="Tabby is a system of layer experience"),
     "n8n": Need(
         profile="full",
-        features=("identity", "public_edge"),
+        features=("identity",),
         reason="it is reached through the public edge, behind sign-in",
     ),
-    "security": Need(profile="serving", reason="it guards the namespaces of models and tenants"),
 }
 """A feature that is not listed needs nothing."""
 
@@ -190,14 +192,6 @@ def _features(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
                 allowed="platform.dns.provider: google or cloudflare",
                 fix="set platform.dns with its provider and zone",
             )
-    for feature in sorted(enabled - PROVIDED_FEATURES):
-        yield Problem(
-            path=f"platform.features.{feature}",
-            message="is not provided by any system of the catalogue yet",
-            value="true",
-            allowed=", ".join(sorted(PROVIDED_FEATURES)),
-            fix=f"remove {feature}",
-        )
 
 
 def _dns(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """Values that stand for what stacks emit: each chart small, and with everything on."""
 
-from components.platform.values.base import Compute, NetworkPeer, SecretKey, Toleration
+from components.platform.values.base import Compute, SecretKey, Toleration
 from components.platform.values.inference_routing import (
     GatewayValues,
     InferenceRoutingValues,
@@ -15,6 +15,13 @@ from components.platform.values.llm_gateway import (
     Team,
     TenantsValues,
 )
+from components.platform.values.network import (
+    NetworkPolicyValues,
+    NetworkValues,
+    PeerValues,
+    PortValues,
+    RuleValues,
+)
 from components.platform.values.secrets import (
     ConsumerSecret,
     GeneratedSecret,
@@ -27,7 +34,6 @@ from components.platform.values.vllm import (
     Autoscaling,
     Engine,
     Gpu,
-    Network,
     Replicas,
     VllmValues,
     Weights,
@@ -70,21 +76,10 @@ SCALED = VllmValues(
     ),
     replicas=Replicas(min=1, max=4),
     autoscaling=Autoscaling(prometheus_url="http://prometheus.monitoring.svc:9090"),
-    network=Network(
-        ingress=(
-            NetworkPeer(
-                namespace="monitoring", pod_labels={"app.kubernetes.io/name": "prometheus"}
-            ),
-            NetworkPeer(namespace="inference"),
-            NetworkPeer(namespace="serving", pod_labels={"inferencepool": "coder-epp"}),
-        )
-    ),
     priority_class="interactive",
 )
 
-GATEWAY = InferenceRoutingValues(
-    gateway=GatewayValues(replicas=2, ingress=(NetworkPeer(namespace="litellm"),))
-)
+GATEWAY = InferenceRoutingValues(gateway=GatewayValues(replicas=2))
 ROUTES = InferenceRoutingValues(
     routes=(ModelRoute(model="qwen", pool="qwen-pool"),),
     objectives=(Objective(name="interactive", pool="qwen-pool", priority=10),),
@@ -125,9 +120,7 @@ SECRETS_AT_GOOGLE = SecretsValues(
     consumers=CONSUMERS,
 )
 
-DATABASE = LlmGatewayValues(
-    database=DatabaseValues(client_pods={"app.kubernetes.io/name": "litellm"})
-)
+DATABASE = LlmGatewayValues(database=DatabaseValues())
 DATABASE_PROD = LlmGatewayValues(
     database=DatabaseValues(
         instances=3,
@@ -135,8 +128,6 @@ DATABASE_PROD = LlmGatewayValues(
         storage_class="premium-rwo",
         compute=Compute(cpu=1, memory_mib=2048),
         backup=Backup(snapshot_class="snapshots", snapshot_driver="csi.example.com"),
-        client_pods={"app.kubernetes.io/name": "litellm"},
-        clients=(NetworkPeer(namespace="monitoring", pod_labels={"app": "grafana"}),),
     )
 )
 TEAMS = (
@@ -174,6 +165,33 @@ QUEUES = KueueQueuesValues(
     ),
 )
 
+NETWORK_CLOSED = NetworkValues()
+NETWORK_OPEN = NetworkValues(
+    policies=(
+        NetworkPolicyValues(
+            name="all-pods",
+            ingress=tuple(
+                RuleValues(peer=PeerValues(kind=kind), ports=(PortValues(port=9443),))
+                for kind in ("api-server", "anyone")
+            ),
+        ),
+        NetworkPolicyValues(
+            name="server",
+            pod_labels={"app": "server"},
+            ingress=(
+                RuleValues(
+                    peer=PeerValues(kind="pods", namespace="clients", pod_labels={"app": "client"}),
+                    ports=(PortValues(port=1, end_port=65535), PortValues(port=53, protocol="UDP")),
+                ),
+            ),
+            egress=tuple(
+                RuleValues(peer=PeerValues(kind=kind), ports=(PortValues(port=443),))
+                for kind in ("internet", "nodes", "metadata-server", "api-server")
+            ),
+        ),
+    )
+)
+
 ALL = {
     "vllm-one-replica": ("vllm", ONE_REPLICA),
     "vllm-scaled": ("vllm", SCALED),
@@ -185,5 +203,7 @@ ALL = {
     "llm-gateway-database-prod": ("llm-gateway", DATABASE_PROD),
     "llm-gateway-tenants": ("llm-gateway", TENANTS),
     "kueue-queues": ("kueue-queues", QUEUES),
+    "network-closed": ("network", NETWORK_CLOSED),
+    "network-open": ("network", NETWORK_OPEN),
 }
 """Chart and values of every case."""

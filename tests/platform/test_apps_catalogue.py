@@ -9,7 +9,7 @@ import pytest
 
 from components.contract import SubstrateContract
 from components.names import HELM_RELEASE_MAX
-from components.platform.apps import BUILDERS, PROVIDED_FEATURES, catalogue, namespaces
+from components.platform.apps import BUILDERS, catalogue, namespaces
 from components.platform.catalogue import (
     CatalogueEntry,
     Kustomization,
@@ -270,7 +270,6 @@ def test_every_upstream_repository_is_reached_over_tls() -> None:
 
 
 def test_only_features_that_a_builder_provides_are_offered() -> None:
-    assert set(Features.model_fields) >= PROVIDED_FEATURES
     on = entries(inputs(features=Features(autoscaling=True)))
     off = entries(inputs(features=Features(autoscaling=False)))
     assert set(on) - set(off) == {"keda"}

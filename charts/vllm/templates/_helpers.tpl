@@ -23,15 +23,3 @@ capabilities:
 {{- define "vllm.weightsPath" -}}
 {{- if eq .Values.weights.source "image" }}/models/models{{ else }}/models{{ end }}
 {{- end }}
-
-{{/* One NetworkPolicy peer: a namespace, and labels of its pods where there are any. */}}
-{{- define "vllm.networkPeer" -}}
-- namespaceSelector:
-    matchLabels:
-      kubernetes.io/metadata.name: {{ .namespace }}
-  {{- with .podLabels }}
-  podSelector:
-    matchLabels:
-      {{- toYaml . | nindent 6 }}
-  {{- end }}
-{{- end }}

@@ -5,16 +5,20 @@ Adding a system is one builder in the module of its layer, its place in `BUILDER
 
 from typing import Final
 
-from components.platform.apps import llm_gateway, platform, routing, serving
-from components.platform.catalogue import Builder, CatalogueEntry, PlatformInputs, order
+from components.platform.apps import derived, llm_gateway, platform, routing, serving
+from components.platform.catalogue import (
+    Builder,
+    CatalogueEntry,
+    DerivedBuilder,
+    PlatformInputs,
+    order,
+)
 
 BUILDERS: Final[tuple[Builder, ...]] = (
     platform.gateway_api,
     platform.prometheus_crds,
     platform.cert_manager,
     platform.external_secrets,
-    platform.secret_store,
-    platform.consumer_secrets,
     platform.kube_prometheus_stack,
     platform.keda,
     platform.kueue,
@@ -34,8 +38,12 @@ BUILDERS: Final[tuple[Builder, ...]] = (
 )
 """All builders, layer by layer: the order of entries that no edge puts apart."""
 
-PROVIDED_FEATURES: Final[frozenset[str]] = frozenset({"autoscaling"})
-"""Features that a builder really provides; the config refuses every other one."""
+DERIVED: Final[tuple[DerivedBuilder, ...]] = (
+    derived.secret_store,
+    derived.consumer_secrets,
+    derived.network_policies,
+)
+"""Builders of what follows from the entries before them, each also from those above it."""
 
 
 def catalogue(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
@@ -44,4 +52,17 @@ def catalogue(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     Raises:
         components.platform.catalogue.CatalogueError: the builders contradict each other.
     """
-    return order([entry for build in BUILDERS for entry in build(inputs)])
+    entries = [entry for build in BUILDERS for entry in build(inputs)]
+    for derive in DERIVED:
+        entries += derive(inputs, entries)
+    return order(derived.consumer_edges(entries))
+
+
+def generated_secrets(inputs: PlatformInputs) -> tuple[str, ...]:
+    """Return the remote ids of the secrets that the cluster makes itself."""
+    return tuple(one.remote_id for one in derived.generated(catalogue(inputs)))
+
+
+def supplied_secrets(inputs: PlatformInputs) -> tuple[str, ...]:
+    """Return the remote ids of the secrets that only people have."""
+    return derived.supplied(catalogue(inputs))

@@ -6,13 +6,17 @@ from typing import Any, Final
 from components.platform import endpoints
 from components.platform.apps import namespaces, secrets
 from components.platform.apps.parts import (
+    calls_api_server,
     compute,
     entry,
     has_several_replicas,
     is_prod,
     replicas,
+    scraped,
+    webhook,
 )
-from components.platform.apps.platform import PROMETHEUS_CRDS_ENTRY, secrets_entry
+from components.platform.apps.platform import PROMETHEUS_CRDS_ENTRY
+from components.platform.apps.routing import GATEWAY_PODS
 from components.platform.catalogue import (
     CatalogueEntry,
     IgnoreDifference,
@@ -22,7 +26,8 @@ from components.platform.catalogue import (
     includes_layer,
 )
 from components.platform.config import Model
-from components.platform.values.base import Compute
+from components.platform.network import Connection, Pods
+from components.platform.values.base import Compute, SecretKey
 from components.platform.values.llm_gateway import (
     Backup,
     DatabaseValues,
@@ -30,6 +35,7 @@ from components.platform.values.llm_gateway import (
     Team,
     TenantsValues,
 )
+from components.platform.values.secrets import ConsumerSecret, GeneratedSecret, SecretEntry
 from components.versions import CLOUDNATIVE_PG, LITELLM, POSTGRESQL_IMAGE, PYTHON_IMAGE, VALKEY
 
 CLOUDNATIVE_PG_ENTRY: Final = "cloudnative-pg"
@@ -40,8 +46,29 @@ LITELLM_ENTRY: Final = "litellm"
 DATABASE: Final = "litellm"
 DATABASE_INSTANCES: Final = {"cost": 1, "dev": 1, "prod": 3}
 
-LITELLM_PODS: Final = {"app.kubernetes.io/name": "litellm"}
-"""Labels of LiteLLM's pods, those of its migration Job among them."""
+LITELLM_PODS: Final = Pods(
+    namespace=namespaces.LITELLM, labels={"app.kubernetes.io/name": "litellm"}
+)
+"""LiteLLM's pods, those of its migration Job among them."""
+DATABASE_PODS: Final = Pods(
+    namespace=namespaces.LITELLM,
+    labels={"cnpg.io/cluster": endpoints.LITELLM_DATABASE.service.removesuffix("-rw")},
+)
+VALKEY_PODS: Final = Pods(namespace=namespaces.LITELLM, labels={"app.kubernetes.io/name": "valkey"})
+OPERATOR_PODS: Final = Pods(
+    namespace=namespaces.CLOUDNATIVE_PG, labels={"app.kubernetes.io/name": "cloudnative-pg"}
+)
+
+UPSTREAM_KEY: Final = "UPSTREAM_API_KEY"
+"""LiteLLM's environment variable with the key that engines ask for."""
+DATABASE_SECRET: Final = "litellm-pg-app"  # noqa: S105 - the name of a Secret
+DATABASE_USER: Final = "litellm"
+VALKEY_SECRET: Final = SecretKey(name="litellm-valkey-users", key="default")
+
+_SALT_KEY: Final = GeneratedSecret(remote_id="litellm-salt-key")
+"""Encrypts what LiteLLM keeps in its database: it can never change."""
+_DATABASE_PASSWORD: Final = GeneratedSecret(remote_id="litellm-db-password")
+_VALKEY_PASSWORD: Final = GeneratedSecret(remote_id="litellm-valkey-password")
 
 OBJECTIVE_HEADER: Final = "x-gateway-inference-objective"
 """Names the InferenceObjective of a request (inference extension v1.5, pkg/epp/metadata)."""
@@ -97,6 +124,14 @@ def cloudnative_pg(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 pin=CLOUDNATIVE_PG,
                 values={"replicaCount": replicas(inputs), "resources": compute(100, 256)},
             ),
+            description="Runs PostgreSQL clusters",
+            connections=(
+                calls_api_server(OPERATOR_PODS),
+                webhook(OPERATOR_PODS, 9443),
+                scraped(OPERATOR_PODS, 8080),
+                # The instance manager, and PostgreSQL itself.
+                Connection(client=OPERATOR_PODS, server=DATABASE_PODS, ports=(8000, 5432)),
+            ),
         ),
     )
 
@@ -120,13 +155,10 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             storage_gib=10,
             storage_class=contract.storage_class,
             database=DATABASE,
-            owner=secrets.LITELLM_DATABASE_USER,
-            credentials_secret=secrets.LITELLM_DATABASE,
+            owner=DATABASE_USER,
+            credentials_secret=DATABASE_SECRET,
             compute=Compute(cpu=0.25, memory_mib=2048 if is_prod(inputs) else 512),
             backup=backup,
-            client_pods=LITELLM_PODS,
-            operator_namespace=namespaces.CLOUDNATIVE_PG,
-            monitoring_namespace=namespaces.MONITORING,
         )
     )
     return (
@@ -135,12 +167,25 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.LITELLM,
             "llm-gateway",
             OwnChart(chart="llm-gateway", values=values.to_values()),
-            # The operator's webhook fills the Cluster in; the bootstrap takes the owner's password;
-            # the chart brings a PodMonitor.
-            requires=(
-                CLOUDNATIVE_PG_ENTRY,
-                PROMETHEUS_CRDS_ENTRY,
-                secrets_entry(namespaces.LITELLM),
+            description="LiteLLM's PostgreSQL: keys, teams and spend",
+            # The operator's webhook fills the Cluster in; the chart brings a PodMonitor.
+            requires=(CLOUDNATIVE_PG_ENTRY, PROMETHEUS_CRDS_ENTRY),
+            secrets=(
+                ConsumerSecret(
+                    name=DATABASE_SECRET,
+                    namespace=namespaces.LITELLM,
+                    # CloudNativePG takes the owner's credentials only in this type.
+                    type="kubernetes.io/basic-auth",
+                    entries=(SecretEntry(key="password", remote_id=_DATABASE_PASSWORD.remote_id),),
+                    literals={"username": DATABASE_USER},
+                ),
+            ),
+            generates=(_DATABASE_PASSWORD,),
+            connections=(
+                # The instance manager keeps the state of the cluster there.
+                calls_api_server(DATABASE_PODS),
+                Connection(client=DATABASE_PODS, server=DATABASE_PODS, ports=(5432, 8000)),
+                scraped(DATABASE_PODS, 9187),
             ),
             ignore_differences=(
                 IgnoreDifference(
@@ -170,29 +215,37 @@ def valkey(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 values={
                     "auth": {
                         "enabled": True,
-                        "usersExistingSecret": secrets.LITELLM_VALKEY.name,
+                        "usersExistingSecret": VALKEY_SECRET.name,
                         "aclUsers": {
                             "default": {
                                 "permissions": "~* &* +@all -@dangerous +info",
-                                "passwordKey": secrets.LITELLM_VALKEY.key,
+                                "passwordKey": VALKEY_SECRET.key,
                             }
                         },
                     },
                     "resources": compute(50, 256),
                     "initResources": compute(10, 64),
-                    "networkPolicy": {
-                        "ingress": [
-                            {
-                                "from": [{"podSelector": {"matchLabels": LITELLM_PODS}}],
-                                "ports": [
-                                    {"protocol": "TCP", "port": endpoints.LITELLM_VALKEY.port}
-                                ],
-                            }
-                        ]
-                    },
                 },
             ),
-            requires=(secrets_entry(namespaces.LITELLM),),
+            description="Counters that LiteLLM's replicas share",
+            # A Secret of its own: the cache must not hold LiteLLM's other keys.
+            secrets=(
+                ConsumerSecret(
+                    name=VALKEY_SECRET.name,
+                    namespace=namespaces.LITELLM,
+                    entries=(
+                        SecretEntry(key=VALKEY_SECRET.key, remote_id=_VALKEY_PASSWORD.remote_id),
+                    ),
+                ),
+            ),
+            generates=(_VALKEY_PASSWORD,),
+            connections=(
+                Connection(
+                    client=LITELLM_PODS,
+                    server=VALKEY_PODS,
+                    ports=(endpoints.LITELLM_VALKEY.port,),
+                ),
+            ),
         ),
     )
 
@@ -216,7 +269,7 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "url": "postgresql://$(DATABASE_USERNAME):$(DATABASE_PASSWORD)@$(DATABASE_HOST)"
             "/$(DATABASE_NAME)?sslmode=require",
             "secret": {
-                "name": secrets.LITELLM_DATABASE,
+                "name": DATABASE_SECRET,
                 "usernameKey": "username",
                 "passwordKey": "password",
             },
@@ -249,7 +302,7 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 "maxSkew": 1,
                 "topologyKey": "kubernetes.io/hostname",
                 "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": LITELLM_PODS},
+                "labelSelector": {"matchLabels": dict(LITELLM_PODS.labels)},
             }
         ]
     return (
@@ -258,7 +311,26 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.LITELLM,
             "llm-gateway",
             UpstreamChart(pin=LITELLM, values=values),
-            # The database has waited for the Secrets already. The inference gateway is no edge:
+            description="Keys, budgets, limits and prices of tenants, in front of all models",
+            secrets=(_environment_secret(inputs),),
+            generates=(secrets.MASTER_KEY, _SALT_KEY, secrets.UPSTREAM_KEY),
+            connections=(
+                Connection(client=LITELLM_PODS, server=GATEWAY_PODS, ports=(80,)),
+                Connection(
+                    client=LITELLM_PODS,
+                    server=DATABASE_PODS,
+                    ports=(endpoints.LITELLM_DATABASE.port,),
+                ),
+                *(
+                    Connection(
+                        client=Pods(namespace=tenant.name),
+                        server=LITELLM_PODS,
+                        ports=(endpoints.LITELLM.port,),
+                    )
+                    for tenant in inputs.tenants
+                ),
+            ),
+            # The inference gateway is no edge:
             # without it calls fail, and keys still work.
             requires=(DATABASE_ENTRY, *((VALKEY_ENTRY,) if has_several_replicas(inputs) else ())),
             gate_timeout_seconds=900,
@@ -294,7 +366,18 @@ def tenants(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.LITELLM,
             "llm-gateway",
             OwnChart(chart="llm-gateway", values=values.to_values()),
+            description="The tenants as LiteLLM's teams",
             requires=(LITELLM_ENTRY,),
+            connections=(
+                Connection(
+                    client=Pods(
+                        namespace=namespaces.LITELLM,
+                        labels={"app.kubernetes.io/component": "teams"},
+                    ),
+                    server=LITELLM_PODS,
+                    ports=(endpoints.LITELLM.port,),
+                ),
+            ),
         ),
     )
 
@@ -346,7 +429,7 @@ def _listed(model: Model) -> dict[str, Any]:
         "litellm_params": {
             "model": f"openai/{model.name}",
             "api_base": endpoints.INFERENCE_GATEWAY.url("/v1"),
-            "api_key": f"os.environ/{secrets.LITELLM_UPSTREAM_KEY}",
+            "api_key": f"os.environ/{UPSTREAM_KEY}",
             "extra_headers": {OBJECTIVE_HEADER: model.name},
             # Without a price every call costs 0, and no budget ever binds.
             "input_cost_per_token": price_per_token(model.price.input_usd_per_million_tokens),
@@ -354,6 +437,19 @@ def _listed(model: Model) -> dict[str, Any]:
         },
         "model_info": {"max_tokens": model.max_model_len, "mode": "chat"},
     }
+
+
+def _environment_secret(inputs: PlatformInputs) -> ConsumerSecret:
+    entries = [
+        SecretEntry(key=secrets.LITELLM_MASTER_KEY.key, remote_id=secrets.MASTER_KEY.remote_id),
+        SecretEntry(key="LITELLM_SALT_KEY", remote_id=_SALT_KEY.remote_id),
+        SecretEntry(key=UPSTREAM_KEY, remote_id=secrets.UPSTREAM_KEY.remote_id),
+    ]
+    if has_several_replicas(inputs):
+        entries.append(SecretEntry(key="REDIS_PASSWORD", remote_id=_VALKEY_PASSWORD.remote_id))
+    return ConsumerSecret(
+        name=secrets.LITELLM, namespace=namespaces.LITELLM, entries=tuple(entries)
+    )
 
 
 def _environment(inputs: PlatformInputs) -> dict[str, str]:
@@ -419,7 +515,7 @@ def _wait_for_database() -> dict[str, Any]:
             *(
                 {
                     "name": name,
-                    "valueFrom": {"secretKeyRef": {"name": secrets.LITELLM_DATABASE, "key": key}},
+                    "valueFrom": {"secretKeyRef": {"name": DATABASE_SECRET, "key": key}},
                 }
                 for name, key in credentials.items()
             ),

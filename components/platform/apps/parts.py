@@ -1,16 +1,28 @@
 """What the builders share: an entry in a namespace of the platform, and pieces of Helm values."""
 
-from typing import Any
+from typing import Any, Final
 
 from components.platform.apps import namespaces
 from components.platform.catalogue import (
     CatalogueEntry,
+    Host,
     IgnoreDifference,
     Kustomization,
     Layer,
     OwnChart,
     PlatformInputs,
+    SignInClient,
     UpstreamChart,
+)
+from components.platform.config import Feature
+from components.platform.network import Connection, Outside, Pods
+from components.platform.values.secrets import ConsumerSecret, GeneratedSecret
+
+API_SERVER_PORTS: Final = (443, 6443)
+"""Where the API server listens behind its Service: GKE and most managed clusters, and k3s."""
+
+PROMETHEUS_PODS: Final = Pods(
+    namespace=namespaces.MONITORING, labels={"app.kubernetes.io/name": "prometheus"}
 )
 
 
@@ -26,6 +38,15 @@ def entry(  # noqa: PLR0913 - a parameter for each field of an entry that builde
     extra_namespaces: tuple[str, ...] = (),
     create_namespace: bool = True,
     gate_timeout_seconds: int = 600,
+    feature: Feature | None = None,
+    description: str,
+    secrets: tuple[ConsumerSecret, ...] = (),
+    generates: tuple[GeneratedSecret, ...] = (),
+    connections: tuple[Connection, ...] = (),
+    hosts: tuple[Host, ...] = (),
+    sign_in_clients: tuple[SignInClient, ...] = (),
+    dashboards: tuple[str, ...] = (),
+    rules: tuple[str, ...] = (),
 ) -> CatalogueEntry:
     """Return an entry whose namespace carries the labels that the table of namespaces gives it."""
     return CatalogueEntry(
@@ -36,11 +57,40 @@ def entry(  # noqa: PLR0913 - a parameter for each field of an entry that builde
         requires=requires,
         sync="automatic" if starts_by_itself else "manual",
         ignore_differences=ignore_differences,
-        namespace_labels=namespaces.labels(namespace),
+        namespace_labels=namespaces.labels(namespace) if create_namespace else {},
         create_namespace=create_namespace,
         extra_namespaces=extra_namespaces,
         gate_timeout_seconds=gate_timeout_seconds,
+        feature=feature,
+        description=description,
+        secrets=secrets,
+        generates=generates,
+        connections=connections,
+        hosts=hosts,
+        sign_in_clients=sign_in_clients,
+        dashboards=dashboards,
+        rules=rules,
     )
+
+
+def scraped(pods: Pods, *ports: int) -> Connection:
+    """Return the connection by which Prometheus reads the metrics of pods."""
+    return Connection(client=PROMETHEUS_PODS, server=pods, ports=ports)
+
+
+def webhook(pods: Pods, *ports: int) -> Connection:
+    """Return the connection by which the API server calls admission or conversion webhooks."""
+    return Connection(client=Outside.API_SERVER, server=pods, ports=ports)
+
+
+def calls_api_server(pods: Pods) -> Connection:
+    """Return the connection of a controller to the Kubernetes API."""
+    return Connection(client=pods, server=Outside.API_SERVER, ports=API_SERVER_PORTS)
+
+
+def calls_internet(pods: Pods, *ports: int) -> Connection:
+    """Return the connection to public addresses; HTTPS unless ports are given."""
+    return Connection(client=pods, server=Outside.INTERNET, ports=ports or (443,))
 
 
 def is_prod(inputs: PlatformInputs) -> bool:

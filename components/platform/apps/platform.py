@@ -7,8 +7,19 @@ definition, a webhook that is not up, a Secret that is not there.
 from typing import Any, Final
 
 from components.contract import EXTERNAL_SECRETS_IDENTITY
-from components.platform.apps import namespaces, secrets
-from components.platform.apps.parts import compute, disruption_budget, entry, is_prod, replicas
+from components.platform.apps import namespaces
+from components.platform.apps.parts import (
+    PROMETHEUS_PODS,
+    calls_api_server,
+    calls_internet,
+    compute,
+    disruption_budget,
+    entry,
+    is_prod,
+    replicas,
+    scraped,
+    webhook,
+)
 from components.platform.catalogue import (
     CatalogueEntry,
     Kustomization,
@@ -16,10 +27,11 @@ from components.platform.catalogue import (
     PlatformInputs,
     UpstreamChart,
 )
+from components.platform.network import Connection, Outside, Pods
 from components.platform.values import kueue_queues
 from components.platform.values.base import Toleration
 from components.platform.values.kueue import kueue_values
-from components.platform.values.secrets import SecretStoreValues, SecretsValues
+from components.platform.values.secrets import ConsumerSecret, GeneratedSecret, SecretEntry
 from components.versions import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,
@@ -33,18 +45,25 @@ from components.versions import (
 GATEWAY_API_ENTRY: Final = "gateway-api"
 PROMETHEUS_CRDS_ENTRY: Final = "prometheus-crds"
 EXTERNAL_SECRETS_ENTRY: Final = "external-secrets"
-SECRET_STORE_ENTRY: Final = "secret-store"  # noqa: S105 - the name of an entry
 KEDA_ENTRY: Final = "keda"
 KUEUE_ENTRY: Final = "kueue"
+QUEUES_ENTRY: Final = "kueue-queues"
+
+EXTERNAL_SECRETS_PODS: Final = Pods(
+    namespace=namespaces.EXTERNAL_SECRETS, labels={"app.kubernetes.io/name": "external-secrets"}
+)
+GRAFANA_PODS: Final = Pods(
+    namespace=namespaces.MONITORING, labels={"app.kubernetes.io/name": "grafana"}
+)
+
+GRAFANA_ADMIN: Final = "grafana-admin"
+GRAFANA_USER_KEY: Final = "admin-user"
+GRAFANA_PASSWORD_KEY: Final = "admin-password"  # noqa: S105 - the name of a key
+_GRAFANA_ADMIN_PASSWORD: Final = GeneratedSecret(remote_id="grafana-admin-password")
 
 _PROMETHEUS_DISK_GIB: Final = {"cost": 10, "dev": 20, "prod": 50}
 _PROMETHEUS_RETENTION: Final = {"cost": "7d", "dev": "7d", "prod": "15d"}
 _PROMETHEUS_MEMORY_MIB: Final = {"cost": 1024, "dev": 1024, "prod": 4096}
-
-
-def secrets_entry(namespace: str) -> str:
-    """Return the entry that brings a namespace its Secrets."""
-    return f"{namespace}-secrets"
 
 
 def gateway_api(_inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
@@ -55,6 +74,7 @@ def gateway_api(_inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.AGENTGATEWAY,
             "platform",
             Kustomization(path="config/crd", pin=GATEWAY_API),
+            description="Definitions of the Gateway API",
             # Definitions belong to no namespace.
             create_namespace=False,
         ),
@@ -73,6 +93,7 @@ def prometheus_crds(_inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.MONITORING,
             "platform",
             UpstreamChart(pin=PROMETHEUS_OPERATOR_CRDS, values={}),
+            description="Definitions of the Prometheus operator",
         ),
     )
 
@@ -112,8 +133,21 @@ def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "startupapicheck": {"resources": compute(10, 64)},
                 },
             ),
+            description="Certificates, issued and renewed",
             # With enableGatewayAPI on and no such definitions, the controller exits at start.
             requires=(GATEWAY_API_ENTRY,),
+            connections=(
+                calls_api_server(Pods(namespace=namespaces.CERT_MANAGER)),
+                webhook(
+                    Pods(
+                        namespace=namespaces.CERT_MANAGER,
+                        labels={"app.kubernetes.io/name": "webhook"},
+                    ),
+                    10250,
+                ),
+                # Every component has its metrics on one port.
+                scraped(Pods(namespace=namespaces.CERT_MANAGER), 9402),
+            ),
         ),
     )
 
@@ -147,54 +181,30 @@ def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "certController": {"resources": compute(10, 256)},
                 },
             ),
+            description="Reads and writes the secret store",
+            connections=(
+                calls_api_server(Pods(namespace=namespaces.EXTERNAL_SECRETS)),
+                webhook(
+                    Pods(
+                        namespace=namespaces.EXTERNAL_SECRETS,
+                        labels={"app.kubernetes.io/name": "external-secrets-webhook"},
+                    ),
+                    10250,
+                ),
+                scraped(Pods(namespace=namespaces.EXTERNAL_SECRETS), 8080),
+                *_store_connections(inputs),
+            ),
         ),
     )
 
 
-def secret_store(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
-    """The one ClusterSecretStore, and the secrets that the cluster makes and pushes to it."""
-    store = inputs.contract.secret_store
-    values = SecretStoreValues(
-        provider=store.kind,
-        project=store.project,
-        consumer_namespaces=tuple(sorted(secrets.consumers(inputs))),
-    )
+def _store_connections(inputs: PlatformInputs) -> tuple[Connection, ...]:
+    """Return what the operator needs to reach the store, where it is not the cluster itself."""
+    if inputs.contract.secret_store.kind != "google-secret-manager":
+        return ()
     return (
-        entry(
-            SECRET_STORE_ENTRY,
-            namespaces.EXTERNAL_SECRETS,
-            "platform",
-            OwnChart(
-                chart="secrets",
-                values=SecretsValues(
-                    reference=secrets.reference(inputs),
-                    store=values,
-                    generated=secrets.generated(inputs),
-                ).to_values(),
-            ),
-            # Its webhook admits every object of the chart.
-            requires=(EXTERNAL_SECRETS_ENTRY,),
-            extra_namespaces=(values.namespace,) if store.kind == "kubernetes" else (),
-        ),
-    )
-
-
-def consumer_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
-    """The Secrets of each namespace, in an entry each: a missing one holds up only its readers."""
-    return tuple(
-        entry(
-            secrets_entry(namespace),
-            namespace,
-            "platform",
-            OwnChart(
-                chart="secrets",
-                values=SecretsValues(
-                    reference=secrets.reference(inputs), consumers=consumers
-                ).to_values(),
-            ),
-            requires=(SECRET_STORE_ENTRY,),
-        )
-        for namespace, consumers in secrets.consumers(inputs).items()
+        calls_internet(EXTERNAL_SECRETS_PODS),
+        Connection(client=EXTERNAL_SECRETS_PODS, server=Outside.METADATA_SERVER, ports=(80, 988)),
     )
 
 
@@ -237,13 +247,60 @@ def kube_prometheus_stack(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "prometheus-node-exporter": {"resources": compute(20, 64)},
                 },
             ),
-            # Grafana's password; the monitors of the chart itself need the definitions.
-            requires=(PROMETHEUS_CRDS_ENTRY, secrets_entry(namespaces.MONITORING)),
+            description="Metrics, dashboards and alerts: Prometheus, Grafana, Alertmanager",
+            # The monitors of the chart itself need the definitions.
+            requires=(PROMETHEUS_CRDS_ENTRY,),
+            secrets=(
+                ConsumerSecret(
+                    name=GRAFANA_ADMIN,
+                    namespace=namespaces.MONITORING,
+                    entries=(
+                        SecretEntry(
+                            key=GRAFANA_PASSWORD_KEY,
+                            remote_id=_GRAFANA_ADMIN_PASSWORD.remote_id,
+                        ),
+                    ),
+                    literals={GRAFANA_USER_KEY: "admin"},
+                ),
+            ),
+            generates=(_GRAFANA_ADMIN_PASSWORD,),
+            connections=_monitoring_connections(inputs),
             # The Service that finds CoreDNS lies next to it.
             extra_namespaces=(namespaces.KUBE_SYSTEM,),
             gate_timeout_seconds=900,
         ),
     )
+
+
+def _monitoring_connections(inputs: PlatformInputs) -> tuple[Connection, ...]:
+    operator = Pods(
+        namespace=namespaces.MONITORING,
+        labels={"app.kubernetes.io/name": "kube-prometheus-stack-prometheus-operator"},
+    )
+    found = [
+        # Prometheus and Grafana's sidecars discover, the operator and its certificate Jobs write.
+        calls_api_server(Pods(namespace=namespaces.MONITORING)),
+        webhook(operator, 10250),
+        scraped(operator, 10250),
+        scraped(GRAFANA_PODS, 3000),
+        scraped(PROMETHEUS_PODS, 9090, 8080),
+        scraped(
+            Pods(
+                namespace=namespaces.MONITORING,
+                labels={"app.kubernetes.io/name": "kube-state-metrics"},
+            ),
+            8080,
+        ),
+        Connection(client=GRAFANA_PODS, server=PROMETHEUS_PODS, ports=(9090,)),
+        # The kubelet, and node-exporter in the host's network.
+        Connection(client=PROMETHEUS_PODS, server=Outside.NODES, ports=(10250, 9100)),
+        # CoreDNS.
+        scraped(Pods(namespace=namespaces.KUBE_SYSTEM), 9153),
+    ]
+    dcgm = inputs.contract.gpu.dcgm
+    if dcgm is not None:
+        found.append(scraped(Pods(namespace=dcgm.namespace, labels=dcgm.pod_labels), 9400))
+    return tuple(found)
 
 
 def _prometheus_spec(inputs: PlatformInputs) -> dict[str, Any]:
@@ -292,9 +349,9 @@ def _grafana() -> dict[str, Any]:
     return {
         # Without it the chart makes a password of its own, which everybody knows.
         "admin": {
-            "existingSecret": secrets.GRAFANA_ADMIN,
-            "userKey": secrets.GRAFANA_USER_KEY,
-            "passwordKey": secrets.GRAFANA_PASSWORD_KEY,
+            "existingSecret": GRAFANA_ADMIN,
+            "userKey": GRAFANA_USER_KEY,
+            "passwordKey": GRAFANA_PASSWORD_KEY,
         },
         "defaultDashboardsTimezone": "browser",
         "resources": compute(50, 512),
@@ -342,6 +399,34 @@ def keda(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.KEDA,
             "platform",
             UpstreamChart(pin=KEDA, values=values),
+            feature="autoscaling",
+            description="Scales models on what waits for them",
+            connections=(
+                calls_api_server(Pods(namespace=namespaces.KEDA)),
+                Connection(
+                    client=Pods(namespace=namespaces.KEDA, labels={"app": "keda-operator"}),
+                    server=PROMETHEUS_PODS,
+                    ports=(9090,),
+                ),
+                Connection(
+                    client=Pods(
+                        namespace=namespaces.KEDA, labels={"app": "keda-operator-metrics-apiserver"}
+                    ),
+                    server=Pods(namespace=namespaces.KEDA, labels={"app": "keda-operator"}),
+                    ports=(9666,),
+                ),
+                # The API of external metrics, and the admission webhooks.
+                webhook(
+                    Pods(
+                        namespace=namespaces.KEDA, labels={"app": "keda-operator-metrics-apiserver"}
+                    ),
+                    6443,
+                ),
+                webhook(
+                    Pods(namespace=namespaces.KEDA, labels={"app": "keda-admission-webhooks"}), 9443
+                ),
+                scraped(Pods(namespace=namespaces.KEDA), 8080),
+            ),
             # The metrics server reads the API server's authentication settings there.
             extra_namespaces=(namespaces.KUBE_SYSTEM,),
         ),
@@ -358,6 +443,13 @@ def kueue(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.KUEUE,
             "platform",
             UpstreamChart(pin=KUEUE, values=values),
+            description="GPU quota for the jobs of tenants",
+            connections=(
+                calls_api_server(Pods(namespace=namespaces.KUEUE)),
+                # Webhooks, and the API of who waits in which queue.
+                webhook(Pods(namespace=namespaces.KUEUE), 9443, 8082),
+                scraped(Pods(namespace=namespaces.KUEUE), 8443),
+            ),
             extra_namespaces=(namespaces.KUBE_SYSTEM,),
         ),
     )
@@ -378,12 +470,25 @@ def queues(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     )
     return (
         entry(
-            "kueue-queues",
+            QUEUES_ENTRY,
             namespaces.KUEUE,
             "platform",
             OwnChart(chart="kueue-queues", values=values.to_values()),
+            description="Namespace, queue and GPU quota of each tenant",
             # Its webhook admits the queues.
             requires=(KUEUE_ENTRY,),
+            connections=tuple(
+                one for tenant in inputs.tenants for one in _tenant_connections(tenant.name)
+            ),
             extra_namespaces=tuple(tenant.name for tenant in inputs.tenants),
         ),
+    )
+
+
+def _tenant_connections(tenant: str) -> tuple[Connection, ...]:
+    """Return what a tenant's own pods may call: each other, and the internet."""
+    pods = Pods(namespace=tenant)
+    return (
+        Connection(client=pods, server=pods, ports=(1,), last_port=65535),
+        calls_internet(pods),
     )

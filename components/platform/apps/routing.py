@@ -4,9 +4,16 @@ from typing import Final
 
 from components.platform import endpoints
 from components.platform.apps import namespaces
-from components.platform.apps.parts import compute, entry, is_prod, replicas
+from components.platform.apps.parts import (
+    calls_api_server,
+    compute,
+    entry,
+    is_prod,
+    replicas,
+    scraped,
+)
 from components.platform.apps.platform import GATEWAY_API_ENTRY, PROMETHEUS_CRDS_ENTRY
-from components.platform.apps.serving import MODEL_LABEL
+from components.platform.apps.serving import MODEL_LABEL, endpoint_picker, engine_pods
 from components.platform.catalogue import (
     CatalogueEntry,
     Kustomization,
@@ -15,7 +22,7 @@ from components.platform.catalogue import (
     UpstreamChart,
     includes_layer,
 )
-from components.platform.values.base import NetworkPeer
+from components.platform.network import Connection, Pods
 from components.platform.values.inference_routing import (
     GatewayReference,
     GatewayValues,
@@ -35,6 +42,15 @@ AGENTGATEWAY_CRDS_ENTRY: Final = "agentgateway-crds"
 AGENTGATEWAY_ENTRY: Final = "agentgateway"
 INFERENCE_GATEWAY_ENTRY: Final = "inference-gateway"
 
+CONTROLLER_PODS: Final = Pods(
+    namespace=namespaces.AGENTGATEWAY, labels={"app.kubernetes.io/name": "agentgateway"}
+)
+GATEWAY_PODS: Final = Pods(
+    # The data plane runs in the Gateway's namespace, not in the controller's.
+    namespace=namespaces.INFERENCE,
+    labels={"gateway.networking.k8s.io/gateway-name": endpoints.INFERENCE_GATEWAY.service},
+)
+
 PRIORITIES: Final = {"interactive": 10, "standard": 0, "batch": -10}
 """Priority of a model's requests: below 0 the endpoint picker sheds them in a saturated pool."""
 
@@ -49,6 +65,7 @@ def inference_extension(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.AGENTGATEWAY,
             "routing",
             Kustomization(path="config/crd", pin=INFERENCE_EXTENSION),
+            description="Definitions of InferencePool and InferenceObjective",
             # Definitions belong to no namespace.
             create_namespace=False,
         ),
@@ -65,6 +82,7 @@ def agentgateway_crds(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.AGENTGATEWAY,
             "routing",
             UpstreamChart(pin=AGENTGATEWAY_CRDS, values={}),
+            description="Definitions of agentgateway",
         ),
     )
 
@@ -93,6 +111,11 @@ def agentgateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "monitoring": {"enabled": True},
                 },
             ),
+            description="Makes proxies of Gateways",
+            connections=(
+                calls_api_server(CONTROLLER_PODS),
+                scraped(CONTROLLER_PODS, 9092),
+            ),
             # The controller watches all three kinds from its start, and brings ServiceMonitors.
             requires=(
                 AGENTGATEWAY_CRDS_ENTRY,
@@ -113,16 +136,6 @@ def inference_gateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             name=endpoints.INFERENCE_GATEWAY.service,
             replicas=replicas(inputs),
             route_namespaces=(namespaces.SERVING,),
-            ingress=(
-                NetworkPeer(
-                    namespace=namespaces.LITELLM,
-                    pod_labels={"app.kubernetes.io/name": "litellm"},
-                ),
-                NetworkPeer(
-                    namespace=namespaces.MONITORING,
-                    pod_labels={"app.kubernetes.io/name": "prometheus"},
-                ),
-            ),
         )
     )
     return (
@@ -131,6 +144,8 @@ def inference_gateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.INFERENCE,
             "routing",
             OwnChart(chart="inference-routing", values=values.to_values()),
+            description="The one way to all self-hosted models; LiteLLM alone calls it",
+            connections=(*proxy_connections(GATEWAY_PODS),),
             # The GatewayClass is there when the controller is.
             requires=(AGENTGATEWAY_ENTRY,),
         ),
@@ -182,7 +197,9 @@ def pools(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "provider": {"name": "none"},
                 },
             ),
+            description=f"Chooses among the replicas of model {model.name}",
             requires=(INFERENCE_EXTENSION_ENTRY, PROMETHEUS_CRDS_ENTRY),
+            connections=_pool_connections(model.name),
         )
         for model in inputs.models
     )
@@ -214,8 +231,30 @@ def routes(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     ),
                 ).to_values(),
             ),
+            description=f"Leads requests for model {model.name} to its pool",
             # A route that names a gateway or a pool that is not there is Degraded.
             requires=(INFERENCE_GATEWAY_ENTRY, endpoints.pool_entry(model.name)),
         )
         for model in inputs.models
+    )
+
+
+def proxy_connections(pods: Pods) -> tuple[Connection, ...]:
+    """Return what the proxies of any Gateway need: their configuration, and to be scraped."""
+    return (
+        Connection(client=pods, server=CONTROLLER_PODS, ports=(9978,)),
+        scraped(pods, 15020),
+    )
+
+
+def _pool_connections(model: str) -> tuple[Connection, ...]:
+    picker = Pods(namespace=namespaces.SERVING, labels={"inferencepool": endpoint_picker(model)})
+    port = endpoints.model_server(model).port
+    return (
+        calls_api_server(picker),
+        scraped(picker, 9090),
+        Connection(client=GATEWAY_PODS, server=picker, ports=(9002,)),
+        Connection(client=GATEWAY_PODS, server=engine_pods(model), ports=(port,)),
+        # Without the engine's metrics the endpoint picker chooses blindly.
+        Connection(client=picker, server=engine_pods(model), ports=(port,)),
     )

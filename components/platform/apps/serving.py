@@ -4,8 +4,8 @@ from typing import Final
 
 from components.platform import endpoints
 from components.platform.apps import namespaces, secrets
-from components.platform.apps.parts import entry
-from components.platform.apps.platform import KEDA_ENTRY, PROMETHEUS_CRDS_ENTRY, secrets_entry
+from components.platform.apps.parts import calls_internet, entry, scraped
+from components.platform.apps.platform import KEDA_ENTRY, PROMETHEUS_CRDS_ENTRY
 from components.platform.catalogue import (
     CatalogueEntry,
     IgnoreDifference,
@@ -14,13 +14,13 @@ from components.platform.catalogue import (
     includes_layer,
 )
 from components.platform.config import HuggingFaceSource, Model
-from components.platform.values.base import NetworkPeer, Toleration
+from components.platform.network import Connection, Pods
+from components.platform.values.base import Toleration
 from components.platform.values.vllm import (
     Autoscaling,
     Engine,
     Gpu,
     Host,
-    Network,
     Replicas,
     VllmValues,
     Weights,
@@ -43,7 +43,7 @@ def models(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     """One engine a model; one that does not start by itself costs no GPU until it is synced."""
     if not includes_layer(inputs, "serving"):
         return ()
-    requires = (PROMETHEUS_CRDS_ENTRY, secrets_entry(namespaces.SERVING))
+    requires: tuple[str, ...] = (PROMETHEUS_CRDS_ENTRY,)
     if inputs.config.features.autoscaling:
         requires += (KEDA_ENTRY,)
     return tuple(
@@ -53,7 +53,11 @@ def models(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "serving",
             OwnChart(chart="vllm", values=model_values(inputs, model).to_values()),
             requires=requires,
+            description=f"Engine of model {model.name}",
             starts_by_itself=model.autostart,
+            secrets=(secrets.vllm_api_key(), *secrets.hub_token_secret(model)),
+            generates=(secrets.UPSTREAM_KEY,),
+            connections=_connections(model),
             # The scaler owns the number, and so does whoever stops a model by hand.
             ignore_differences=(
                 IgnoreDifference(
@@ -62,7 +66,20 @@ def models(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             ),
         )
         for model in inputs.models
+        if model.engine == "vllm"
     )
+
+
+def engine_pods(model: str) -> Pods:
+    """Return the pods of a model, whichever engine runs it."""
+    return Pods(namespace=namespaces.SERVING, labels={MODEL_LABEL: model})
+
+
+def _connections(model: Model) -> tuple[Connection, ...]:
+    pods = engine_pods(model.name)
+    found = (scraped(pods, endpoints.model_server(model.name).port),)
+    # The hub and its content network have no fixed addresses.
+    return (*found, calls_internet(pods)) if isinstance(model.source, HuggingFaceSource) else found
 
 
 def model_values(inputs: PlatformInputs, model: Model) -> VllmValues:
@@ -105,7 +122,6 @@ def model_values(inputs: PlatformInputs, model: Model) -> VllmValues:
         )
         if scales
         else None,
-        network=Network(ingress=_callers(inputs, model)),
     )
 
 
@@ -119,22 +135,3 @@ def _weights(model: Model) -> Weights:
             disk_gib=model.resources.weights_gib,
         )
     return Weights(source="image", reference=model.source.image)
-
-
-def _callers(inputs: PlatformInputs, model: Model) -> tuple[NetworkPeer, ...]:
-    """Return who may reach an engine: what scrapes it, and what routes to it."""
-    scraper = NetworkPeer(
-        namespace=namespaces.MONITORING, pod_labels={"app.kubernetes.io/name": "prometheus"}
-    )
-    if not includes_layer(inputs, "routing"):
-        return (scraper,)
-    return (
-        scraper,
-        # The data plane runs in the Gateway's namespace, not in the controller's.
-        NetworkPeer(namespace=namespaces.INFERENCE),
-        # Without the engine's metrics the endpoint picker chooses blindly.
-        NetworkPeer(
-            namespace=namespaces.SERVING,
-            pod_labels={"inferencepool": endpoint_picker(model.name)},
-        ),
-    )

@@ -64,13 +64,6 @@ class Toleration(ChartValues):
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
 
 
-class NetworkPeer(ChartValues):
-    """Pods that a NetworkPolicy lets in: all of a namespace, or those that carry the labels."""
-
-    namespace: Name
-    pod_labels: Labels = Field(default_factory=dict)
-
-
 class Compute(ChartValues):
     """CPU and memory of one container. Memory is request and limit alike; CPU has no limit."""
 

@@ -6,7 +6,7 @@ because agentgateway does not honour a ReferenceGrant from a route to an Inferen
 
 from pydantic import Field
 
-from components.platform.values.base import ChartValues, Compute, Name, NetworkPeer, ObjectName
+from components.platform.values.base import ChartValues, Compute, Name, ObjectName
 
 
 class GatewayValues(ChartValues):
@@ -18,9 +18,6 @@ class GatewayValues(ChartValues):
     compute: Compute = Compute(cpu=0.1, memory_mib=256)
     route_namespaces: tuple[Name, ...] = Field(
         default=("serving",), min_length=1, description="Namespaces whose routes may attach."
-    )
-    ingress: tuple[NetworkPeer, ...] = Field(
-        default=(), description="Callers and scrapers; empty admits nobody."
     )
     longest_request_seconds: int = Field(
         default=300, ge=1, description="A proxy that stops lets a stream run this long."

@@ -12,7 +12,6 @@ from components.platform.values.base import (
     Compute,
     Image,
     Name,
-    NetworkPeer,
     ObjectName,
     SecretKey,
     Url,
@@ -54,14 +53,6 @@ class DatabaseValues(ChartValues):
     )
     compute: Compute = Compute(cpu=0.25, memory_mib=512)
     backup: Backup | None = None
-    client_pods: dict[str, str] = Field(
-        description="Labels of the pods in the release's namespace that may connect.", min_length=1
-    )
-    clients: tuple[NetworkPeer, ...] = Field(
-        default=(), description="Pods of other namespaces that may connect."
-    )
-    operator_namespace: Name = "cnpg-system"
-    monitoring_namespace: Name = "monitoring"
 
 
 class Team(ChartValues):

@@ -13,7 +13,6 @@ from components.platform.values.base import (
     Image,
     Labels,
     Name,
-    NetworkPeer,
     ObjectName,
     SecretKey,
     Toleration,
@@ -175,12 +174,6 @@ class Lifecycle(ChartValues):
     )
 
 
-class Network(ChartValues):
-    """Who may reach the engine. It reaches DNS, and the hub where weights come from there."""
-
-    ingress: tuple[NetworkPeer, ...] = ()
-
-
 class VllmValues(ChartValues):
     """All values of charts/vllm."""
 
@@ -195,7 +188,6 @@ class VllmValues(ChartValues):
     autoscaling: Autoscaling | None = None
     rollout: Rollout = Rollout()
     lifecycle: Lifecycle = Lifecycle()
-    network: Network = Network()
     priority_class: ObjectName | None = None
     scrape_seconds: int = Field(default=15, ge=5, description="Interval of the ServiceMonitor.")
 
