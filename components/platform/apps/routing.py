@@ -13,7 +13,7 @@ from components.platform.apps.parts import (
     scraped,
 )
 from components.platform.apps.platform import GATEWAY_API_ENTRY, PROMETHEUS_CRDS_ENTRY
-from components.platform.apps.serving import MODEL_LABEL, endpoint_picker, engine_pods
+from components.platform.apps.serving import MODEL_LABEL, endpoint_picker, engine_pods, in_pool
 from components.platform.catalogue import (
     CatalogueEntry,
     Kustomization,
@@ -202,6 +202,7 @@ def pools(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             connections=_pool_connections(model.name),
         )
         for model in inputs.models
+        if in_pool(model)
     )
 
 
@@ -236,6 +237,7 @@ def routes(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             requires=(INFERENCE_GATEWAY_ENTRY, endpoints.pool_entry(model.name)),
         )
         for model in inputs.models
+        if in_pool(model)
     )
 
 

@@ -70,6 +70,15 @@ def models(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     )
 
 
+def in_pool(model: Model) -> bool:
+    """Return whether requests for a model pass an InferencePool of ours.
+
+    KServe makes routes and pools for the models that it runs, and embeddings need no choice by
+    load.
+    """
+    return model.engine in ("vllm", "simulator")
+
+
 def engine_pods(model: str) -> Pods:
     """Return the pods of a model, whichever engine runs it."""
     return Pods(namespace=namespaces.SERVING, labels={MODEL_LABEL: model})
