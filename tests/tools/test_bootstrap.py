@@ -41,7 +41,7 @@ def test_an_unknown_part_is_refused_with_the_parts_there_are(
     with pytest.raises(SystemExit) as caught:
         bootstrap.main(["motor"])
     assert caught.value.code == 2
-    assert "'motor'; the parts are engine, helm, actionlint" in capsys.readouterr().err
+    assert "'motor'; the parts are engine, helm, actionlint, " in capsys.readouterr().err
 
 
 def test_a_failed_set_up_is_told_without_a_traceback(

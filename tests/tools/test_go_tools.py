@@ -9,7 +9,7 @@ import pytest
 from tools import go_tools
 from tools.console import SetupError
 from tools.engine import parse_version, wanted_version
-from tools.go_tools import HELM, LANGUAGE_HOST, PULUMI, TOOLS, GoTool
+from tools.go_tools import HELM, KUBE_APISERVER, LANGUAGE_HOST, PULUMI, TOOLS, GoTool
 
 
 @pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
@@ -40,6 +40,21 @@ def test_helm_renders_for_the_kubernetes_of_its_client() -> None:
     minor = go_tools.module_version("helm", "k8s.io/client-go").split(".")[1]
     assert f"chartutil.k8sVersionMinor={minor}" in go_tools.link_flags(HELM)
     assert int(minor) > 20
+
+
+def test_the_api_server_says_which_kubernetes_it_is() -> None:
+    version = go_tools.module_version("kube-apiserver", "k8s.io/kubernetes")
+    flags = go_tools.link_flags(KUBE_APISERVER)
+    assert f"k8s.io/component-base/version.gitVersion={version} " in flags
+    assert f"client-go/pkg/version.gitMinor={version.split('.')[1]}" in flags
+
+
+def test_the_api_server_is_built_with_the_libraries_of_its_own_release() -> None:
+    text = (go_tools.WRAPPERS / "kube-apiserver" / "go.mod").read_text(encoding="utf-8")
+    release = go_tools.module_version("kube-apiserver", "k8s.io/kubernetes")
+    replaced = re.findall(r"^\t(k8s\.io/\S+) => (\S+) (\S+)$", text, re.MULTILINE)
+    assert replaced
+    assert all(one == (one[0], one[0], release.replace("v1.", "v0.")) for one in replaced)
 
 
 def test_a_module_that_is_not_required_has_no_version() -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tools.go_tools import TOOLS, GoTool
+
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = (ROOT / "components" / "versions.py").read_text(encoding="utf-8")
 
@@ -68,3 +70,13 @@ def test_the_file_that_holds_the_pins_is_the_one_that_is_searched() -> None:
 def test_the_language_host_stays_where_it_is() -> None:
     rules = [rule for rule in CONFIGURATION["packageRules"] if rule.get("enabled") is False]
     assert [rule["matchFileNames"] for rule in rules] == [["tools/pulumi-language-python/go.mod"]]
+
+
+@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+def test_what_a_wrapper_module_is_for_is_kept_up_to_date(tool: GoTool) -> None:
+    (rule,) = [
+        rule
+        for rule in CONFIGURATION["packageRules"]
+        if rule.get("matchManagers") == ["gomod"] and rule.get("enabled") is True
+    ]
+    assert tool.module in rule["matchDepNames"]
