@@ -6,7 +6,7 @@ a stack can be built, compared and rendered in a test without an engine.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final, Literal
 
@@ -211,6 +211,23 @@ def order(entries: Sequence[CatalogueEntry]) -> tuple[CatalogueEntry, ...]:
         ordered.extend(by_name[name] for name in ready)
         sorter.done(*ready)
     return tuple(ordered)
+
+
+def reduced(entries: Sequence[CatalogueEntry]) -> tuple[CatalogueEntry, ...]:
+    """Return entries in rollout order without the edges that other edges already say.
+
+    Args:
+        entries: in rollout order, as `order` returns them.
+    """
+    ancestors: dict[str, frozenset[str]] = {}
+    kept: list[CatalogueEntry] = []
+    for entry in entries:
+        implied = frozenset[str]().union(*(ancestors[one] for one in entry.requires))
+        ancestors[entry.name] = implied.union(entry.requires)
+        kept.append(
+            replace(entry, requires=tuple(one for one in entry.requires if one not in implied))
+        )
+    return tuple(kept)
 
 
 def gates(entries: Sequence[CatalogueEntry]) -> frozenset[str]:

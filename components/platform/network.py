@@ -103,7 +103,10 @@ def policies(
                 egress=tuple(egress[group]),
             )
         )
-    return {namespace: tuple(found[namespace]) for namespace in sorted(owned)}
+    return {
+        namespace: tuple(sorted(found[namespace], key=lambda policy: policy.name))
+        for namespace in sorted(owned)
+    }
 
 
 def _group(pods: Pods) -> _Group:

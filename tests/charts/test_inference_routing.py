@@ -89,23 +89,12 @@ def test_the_proxy_asks_for_the_default_seccomp_profile() -> None:
     assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
-def test_only_the_listed_callers_reach_the_gateway() -> None:
-    objects = render("inference-routing", GATEWAY)
-    policy = only(objects, "NetworkPolicy")["spec"]
-    assert policy["podSelector"]["matchLabels"] == {
-        "gateway.networking.k8s.io/gateway-name": only(objects, "Gateway")["metadata"]["name"]
-    }
-    ((peer,),) = [rule["from"] for rule in policy["ingress"]]
-    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "litellm"}
-    closed = InferenceRoutingValues(gateway=GatewayValues())
-    assert only(render("inference-routing", closed), "NetworkPolicy")["spec"]["ingress"] == []
-
-
 def test_the_proxies_are_scraped_by_the_port_that_only_their_pods_have() -> None:
     objects = render("inference-routing", GATEWAY)
     monitor = only(objects, "PodMonitor")["spec"]
-    policy = only(objects, "NetworkPolicy")["spec"]
-    assert monitor["selector"] == policy["podSelector"]
+    assert monitor["selector"]["matchLabels"] == {
+        "gateway.networking.k8s.io/gateway-name": only(objects, "Gateway")["metadata"]["name"]
+    }
     assert [endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]] == ["metrics"]
 
 

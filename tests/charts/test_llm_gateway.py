@@ -82,20 +82,6 @@ def test_metrics_are_scraped_by_a_monitor_of_our_own() -> None:
     assert "monitoring" not in cluster(DATABASE)
 
 
-def test_the_database_lets_in_its_clients_its_operator_and_its_scraper() -> None:
-    rules = only(render("llm-gateway", DATABASE_PROD), "NetworkPolicy")["spec"]["ingress"]
-    by_port = {
-        tuple(port["port"] for port in rule["ports"]): json.dumps(rule["from"]) for rule in rules
-    }
-    assert set(by_port) == {(5432,), (8000, 5432), (9187,)}
-    assert '"app.kubernetes.io/name": "litellm"' in by_port[5432,]
-    assert '"app": "grafana"' in by_port[5432,]
-    # Replication runs between the instances.
-    assert '"cnpg.io/cluster": "litellm-pg"' in by_port[5432,]
-    assert '"kubernetes.io/metadata.name": "cnpg-system"' in by_port[8000, 5432]
-    assert '"kubernetes.io/metadata.name": "monitoring"' in by_port[9187,]
-
-
 def test_the_teams_are_synced_after_every_sync_and_the_last_run_stays_to_be_read() -> None:
     job = only(render("llm-gateway", TENANTS), "Job")
     assert job["metadata"]["annotations"] == {

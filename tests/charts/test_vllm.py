@@ -48,12 +48,6 @@ def scaled_object(values: VllmValues) -> Json:
     return only(render("vllm", values, release="vllm-x", namespace=SERVING), "ScaledObject")
 
 
-def policy(values: VllmValues) -> Json:
-    return only(render("vllm", values, release="vllm-x", namespace=SERVING), "NetworkPolicy")[
-        "spec"
-    ]
-
-
 def test_one_replica_is_recreated_because_a_second_would_wait_for_its_gpu() -> None:
     assert deployment(ONE_REPLICA)["spec"]["strategy"] == {"type": "Recreate"}
 
@@ -248,45 +242,6 @@ def test_replicas_spread_over_nodes_and_zones_where_they_can() -> None:
         "topology.kubernetes.io/zone",
     }
     assert {one["whenUnsatisfiable"] for one in constraints} == {"ScheduleAnyway"}
-
-
-def test_only_the_listed_pods_reach_the_engine_the_endpoint_picker_among_them() -> None:
-    (rule,) = policy(SCALED)["ingress"]
-    assert rule["ports"] == [{"port": 8000, "protocol": "TCP"}]
-    assert [
-        (
-            peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"],
-            peer.get("podSelector", {}).get("matchLabels"),
-        )
-        for peer in rule["from"]
-    ] == [
-        ("monitoring", {"app.kubernetes.io/name": "prometheus"}),
-        ("inference", None),
-        ("serving", {"inferencepool": "coder-epp"}),
-    ]
-
-
-def test_with_nobody_listed_nobody_reaches_the_engine() -> None:
-    assert policy(ONE_REPLICA)["ingress"] == []
-    assert policy(ONE_REPLICA)["policyTypes"] == ["Ingress", "Egress"]
-
-
-def test_an_engine_asks_every_kind_of_cluster_dns_and_the_metadata_server_nothing_else() -> None:
-    (dns,) = policy(SCALED)["egress"]
-    assert [to["ipBlock"]["cidr"] for to in dns["to"] if "ipBlock" in to] == [
-        "169.254.20.10/32",
-        "169.254.169.254/32",
-    ]
-    assert {port["port"] for port in dns["ports"]} == {53}
-
-
-def test_the_internet_is_open_only_while_weights_come_from_the_hub_and_never_inwards() -> None:
-    ports = [port["port"] for rule in policy(SCALED)["egress"] for port in rule["ports"]]
-    assert ports == [53, 53]
-    _, hub = policy(ONE_REPLICA)["egress"]
-    (peer,) = hub["to"]
-    assert hub["ports"] == [{"port": 443, "protocol": "TCP"}]
-    assert {"10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"} <= set(peer["ipBlock"]["except"])
 
 
 def test_the_monitor_finds_the_service_by_its_labels_and_port() -> None:

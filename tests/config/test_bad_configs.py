@@ -272,33 +272,11 @@ BAD = [
         fix="set platform.domain",
     ),
     Bad(
-        mistake="a public edge without DNS credentials",
-        change={
-            "platform.features": {"public_edge": True},
-            "platform.domain": "llm.example.com",
-        },
-        path="platform.features.public_edge",
-        says="needs DNS credentials",
-        fix="set platform.dns",
-    ),
-    Bad(
         mistake="identity without the public edge",
         change={**FULL_EDGE, "platform.features": {"identity": True}},
         path="platform.features.identity",
         says="needs feature public_edge",
         fix="public_edge: true",
-    ),
-    Bad(
-        mistake="identity below the gateway's profile",
-        change={
-            **FULL_EDGE,
-            "platform.features": {"identity": True, "public_edge": True},
-            "platform.profile": "serving",
-            "tenants": [],
-        },
-        path="platform.features.identity",
-        says="needs profile llm-gateway",
-        fix="set platform.profile: llm-gateway",
     ),
     Bad(
         mistake="external DNS without a provider",
@@ -334,13 +312,6 @@ BAD = [
         path="secrets.anthropic_api_key",
         says="calls the provider with a key",
         fix="anthropic_api_key:",
-    ),
-    Bad(
-        mistake="a feature that nothing provides",
-        change={"platform.features": {"opencost": True}},
-        path="platform.features.opencost",
-        says="not provided by any system",
-        fix="remove opencost",
     ),
     Bad(
         mistake="a domain that is a URL",

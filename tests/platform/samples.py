@@ -20,6 +20,7 @@ from components.platform.config import (
     Tenant,
     Tier,
 )
+from components.platform.network import Pods
 from components.substrate.gpu_profile import operator_profile
 from tests.samples import contract
 
@@ -111,6 +112,16 @@ def entries(of: PlatformInputs | None = None) -> dict[str, CatalogueEntry]:
 def values(entry: CatalogueEntry) -> dict[str, Any]:
     assert not isinstance(entry.source, Kustomization)
     return dict(entry.source.values)
+
+
+def callers(of: Mapping[str, CatalogueEntry], pods: Pods) -> set[str]:
+    """Return the namespaces whose pods may connect to these pods."""
+    return {
+        one.client.namespace
+        for entry in of.values()
+        for one in entry.connections
+        if one.server == pods and isinstance(one.client, Pods)
+    }
 
 
 def leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:

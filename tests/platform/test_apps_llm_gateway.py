@@ -3,10 +3,10 @@
 import pytest
 
 from components.platform import endpoints
-from components.platform.apps.llm_gateway import price_per_token
+from components.platform.apps.llm_gateway import VALKEY_PODS, price_per_token
 from components.platform.config import Price
 from components.platform.values.inference_routing import ModelRoute
-from tests.platform.samples import BARE, entries, inputs, model, tenant, values
+from tests.platform.samples import BARE, callers, entries, inputs, model, tenant, values
 
 
 def test_the_operators_release_keeps_the_name_that_its_services_have() -> None:
@@ -193,8 +193,7 @@ def test_the_counters_ask_for_a_password_and_only_litellm_reaches_them() -> None
     secret = secrets[valkey["auth"]["usersExistingSecret"]]
     user = valkey["auth"]["aclUsers"]["default"]
     assert [one["key"] for one in secret["entries"]] == [user["passwordKey"]]
-    (rule,) = valkey["networkPolicy"]["ingress"]
-    assert rule["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "litellm"}}}]
+    assert callers(prod, VALKEY_PODS) == {"litellm"}
     assert endpoints.LITELLM_VALKEY.service == "litellm-valkey"
 
 

@@ -13,6 +13,7 @@ from tests.platform.samples import (
     entries,
     gated,
     inputs,
+    model,
     tenant,
     values,
 )
@@ -94,11 +95,19 @@ def test_a_hub_token_is_read_and_never_made() -> None:
     made = {one["remoteId"] for one in values(by_name["secret-store"])["generated"]}
     read = {
         key["remoteId"]
-        for secret in values(by_name["serving-secrets"])["consumers"]
+        for secret in values(by_name["serving-gated-hub-token"])["consumers"]
         for key in secret["entries"]
     }
-    assert read - made == {"hf-token"}
+    assert read == {"hf-token"}
+    assert not read & made
     assert values(by_name["gated-vllm"])["weights"]["token"]["name"] == "gated-hub-token"
+
+
+def test_a_missing_hub_token_holds_up_no_other_model() -> None:
+    by_name = entries(inputs(models=(model(), gated())))
+    assert "serving-gated-hub-token" not in {
+        required for entry in by_name.values() for required in entry.requires
+    }
 
 
 def test_the_master_key_starts_as_litellm_wants_it() -> None:

@@ -2,11 +2,11 @@
 
 from components.platform import endpoints
 from components.platform.apps import secrets
-from components.platform.apps.serving import endpoint_picker, model_values
+from components.platform.apps.serving import endpoint_picker, engine_pods, model_values
 from components.platform.catalogue import IgnoreDifference
 from components.platform.config import Features, ImageSource, ModelGpu, Replicas
 from components.versions import VLLM_IMAGE
-from tests.platform.samples import GKE, HETZNER, entries, inputs, model, values
+from tests.platform.samples import GKE, HETZNER, callers, entries, inputs, model, values
 
 
 def test_a_model_is_created_and_not_started_unless_it_says_so() -> None:
@@ -15,7 +15,7 @@ def test_a_model_is_created_and_not_started_unless_it_says_so() -> None:
 
 
 def test_an_engine_waits_for_definitions_its_key_and_its_scaler_and_for_no_system() -> None:
-    assert entries()["qwen-small-vllm"].requires == ("prometheus-crds", "serving-secrets", "keda")
+    assert entries()["qwen-small-vllm"].requires == ("prometheus-crds", "keda", "serving-secrets")
     unscaled = entries(
         inputs(
             features=Features(autoscaling=False), models=(model(replicas=Replicas(min=2, max=2)),)
@@ -81,12 +81,10 @@ def test_every_engine_asks_for_a_key_of_the_one_image() -> None:
 
 
 def test_only_what_routes_and_what_scrapes_reaches_an_engine() -> None:
-    peers = values(entries()["qwen-small-vllm"])["network"]["ingress"]
-    assert [one["namespace"] for one in peers] == ["monitoring", "inference", "serving"]
-    # Without this edge the endpoint picker sees no metrics and chooses blindly.
-    assert peers[2]["podLabels"] == {"inferencepool": "qwen-small-pool-epp"}
-    alone = values(entries(inputs(profile="serving"))["qwen-small-vllm"])["network"]["ingress"]
-    assert [one["namespace"] for one in alone] == ["monitoring"]
+    pods = engine_pods("qwen-small")
+    # Without the edge from its own namespace the endpoint picker sees no metrics.
+    assert callers(entries(), pods) == {"monitoring", "inference", "serving"}
+    assert callers(entries(inputs(profile="serving")), pods) == {"monitoring"}
 
 
 def test_the_endpoint_pickers_name_is_cut_where_its_chart_cuts_it() -> None:

@@ -12,6 +12,7 @@ from components.platform.catalogue import (
     DerivedBuilder,
     PlatformInputs,
     order,
+    reduced,
 )
 
 BUILDERS: Final[tuple[Builder, ...]] = (
@@ -55,7 +56,7 @@ def catalogue(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     entries = [entry for build in BUILDERS for entry in build(inputs)]
     for derive in DERIVED:
         entries += derive(inputs, entries)
-    return order(derived.consumer_edges(entries))
+    return reduced(order(derived.consumer_edges(entries)))
 
 
 def generated_secrets(inputs: PlatformInputs) -> tuple[str, ...]:
