@@ -15,10 +15,13 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 from components.platform.values.base import ChartValues
+from components.platform.values.egress import EgressValues
+from components.platform.values.guardrails import GuardrailsValues
 from components.platform.values.inference_routing import InferenceRoutingValues
 from components.platform.values.kueue_queues import KueueQueuesValues
 from components.platform.values.llm_gateway import LlmGatewayValues
 from components.platform.values.network import NetworkValues
+from components.platform.values.policies import PoliciesValues
 from components.platform.values.secrets import SecretsValues
 from components.platform.values.vllm import VllmValues
 from stacks.render import render
@@ -33,10 +36,13 @@ DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 CHARTS: Final[Mapping[str, type[ChartValues]]] = MappingProxyType(
     {
+        "egress": EgressValues,
+        "guardrails": GuardrailsValues,
         "inference-routing": InferenceRoutingValues,
         "kueue-queues": KueueQueuesValues,
         "llm-gateway": LlmGatewayValues,
         "network": NetworkValues,
+        "policies": PoliciesValues,
         "secrets": SecretsValues,
         "vllm": VllmValues,
     }

@@ -36,6 +36,7 @@ CLUSTER_KINDS: Final[tuple[tuple[str, str], ...]] = (
     ("snapshot.storage.k8s.io", "VolumeSnapshotClass"),
     ("external-secrets.io", "ClusterSecretStore"),
     ("generators.external-secrets.io", "ClusterGenerator"),
+    ("policies.kyverno.io", "ValidatingPolicy"),
     ("kueue.x-k8s.io", "ClusterQueue"),
     ("kueue.x-k8s.io", "Cohort"),
     ("kueue.x-k8s.io", "ResourceFlavor"),

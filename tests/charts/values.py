@@ -2,6 +2,7 @@
 
 from components.platform.values.base import Compute, SecretKey, Toleration
 from components.platform.values.inference_routing import (
+    Backend,
     GatewayValues,
     InferenceRoutingValues,
     ModelRoute,
@@ -22,6 +23,7 @@ from components.platform.values.network import (
     PortValues,
     RuleValues,
 )
+from components.platform.values.policies import PoliciesValues
 from components.platform.values.secrets import (
     ConsumerSecret,
     GeneratedSecret,
@@ -31,10 +33,14 @@ from components.platform.values.secrets import (
     SecretsValues,
 )
 from components.platform.values.vllm import (
+    Adapter,
     Autoscaling,
     Engine,
     Gpu,
+    HubFiles,
     Replicas,
+    Sleep,
+    Speculation,
     VllmValues,
     Weights,
 )
@@ -45,6 +51,7 @@ REVISION = "b" * 40
 
 ONE_REPLICA = VllmValues(
     model="qwen",
+    served_name="qwen",
     image=IMAGE,
     weights=Weights(
         source="hub",
@@ -58,6 +65,7 @@ ONE_REPLICA = VllmValues(
 
 SCALED = VllmValues(
     model="coder",
+    served_name="coder",
     image=IMAGE,
     weights=Weights(source="image", reference=f"registry.example.com/weights@{DIGEST}"),
     engine=Engine(
@@ -65,7 +73,11 @@ SCALED = VllmValues(
         gpu_memory_utilization=0.9,
         quantization="awq_marlin",
         tool_call_parser="hermes",
-        extra_args=("--enable-prefix-caching",),
+        prefix_caching=False,
+        kv_cache_dtype="fp8",
+        max_num_seqs=64,
+        speculation=Speculation(method="ngram", tokens=3),
+        extra_args=("--reasoning-parser=qwen3",),
     ),
     api_key=SecretKey(name="vllm-api-key", key="api-key"),
     gpu=Gpu(
@@ -76,12 +88,55 @@ SCALED = VllmValues(
     ),
     replicas=Replicas(min=1, max=4),
     autoscaling=Autoscaling(prometheus_url="http://prometheus.monitoring.svc:9090"),
-    priority_class="interactive",
+)
+
+ASLEEP = SCALED.model_copy(
+    update={
+        "replicas": Replicas(min=1, max=1),
+        "autoscaling": Autoscaling(
+            prometheus_url="http://prometheus.monitoring.svc:9090",
+            polling_seconds=5,
+            sleep=Sleep(idle_seconds=1800, route="serving/coder", pool="coder-pool", held=True),
+        ),
+    }
+)
+SEVERAL_NODES = ONE_REPLICA.model_copy(
+    update={
+        "engine": Engine(
+            max_model_len=8192,
+            gpu_memory_utilization=0.85,
+            speculation=Speculation(
+                method="eagle3",
+                tokens=4,
+                draft=HubFiles(repository="yuhuili/EAGLE3-LLaMA3.1-Instruct-8B", revision=REVISION),
+            ),
+            adapters=(
+                Adapter(name="qwen-sql", repository="your-org/sql", revision=REVISION),
+                Adapter(name="qwen-legal", repository="your-org/legal", revision=REVISION),
+            ),
+            max_adapter_rank=32,
+        ),
+        "gpu": Gpu(count=8, nodes=2),
+        "replicas": Replicas(min=1, max=3),
+        "autoscaling": Autoscaling(prometheus_url="http://prometheus.monitoring.svc:9090"),
+    }
 )
 
 GATEWAY = InferenceRoutingValues(gateway=GatewayValues(replicas=2))
 ROUTES = InferenceRoutingValues(
-    routes=(ModelRoute(model="qwen", pool="qwen-pool"),),
+    routes=(
+        ModelRoute(model="qwen", backends=(Backend(pool="qwen-pool"),)),
+        ModelRoute(
+            model="coder",
+            adapters=("coder-sql",),
+            backends=(
+                Backend(pool="coder-pool", weight=90),
+                Backend(pool="coder-canary-pool", weight=10),
+            ),
+            timeout_seconds=1200,
+            retry_after_seconds=60,
+        ),
+    ),
     objectives=(Objective(name="interactive", pool="qwen-pool", priority=10),),
 )
 
@@ -192,9 +247,19 @@ NETWORK_OPEN = NetworkValues(
     )
 )
 
+POLICIES = PoliciesValues()
+POLICIES_PROD = PoliciesValues(
+    failure_policy="Fail",
+    require_digest=True,
+    gpu_toleration_keys=("nvidia.com/gpu",),
+    public_namespaces=("edge",),
+)
+
 ALL = {
     "vllm-one-replica": ("vllm", ONE_REPLICA),
     "vllm-scaled": ("vllm", SCALED),
+    "vllm-asleep": ("vllm", ASLEEP),
+    "vllm-several-nodes": ("vllm", SEVERAL_NODES),
     "inference-routing-gateway": ("inference-routing", GATEWAY),
     "inference-routing-routes": ("inference-routing", ROUTES),
     "secrets-in-cluster": ("secrets", SECRETS_IN_CLUSTER),
@@ -203,6 +268,8 @@ ALL = {
     "llm-gateway-database-prod": ("llm-gateway", DATABASE_PROD),
     "llm-gateway-tenants": ("llm-gateway", TENANTS),
     "kueue-queues": ("kueue-queues", QUEUES),
+    "policies": ("policies", POLICIES),
+    "policies-prod": ("policies", POLICIES_PROD),
     "network-closed": ("network", NETWORK_CLOSED),
     "network-open": ("network", NETWORK_OPEN),
 }

@@ -5,7 +5,15 @@ Adding a system is one builder in the module of its layer, its place in `BUILDER
 
 from typing import Final
 
-from components.platform.apps import derived, llm_gateway, platform, routing, serving
+from components.platform.apps import (
+    derived,
+    llm_gateway,
+    observability,
+    platform,
+    policies,
+    routing,
+    serving,
+)
 from components.platform.catalogue import (
     Builder,
     CatalogueEntry,
@@ -24,6 +32,8 @@ BUILDERS: Final[tuple[Builder, ...]] = (
     platform.keda,
     platform.kueue,
     platform.queues,
+    policies.kyverno,
+    policies.policies,
     serving.models,
     routing.inference_extension,
     routing.agentgateway_crds,
@@ -40,6 +50,7 @@ BUILDERS: Final[tuple[Builder, ...]] = (
 """All builders, layer by layer: the order of entries that no edge puts apart."""
 
 DERIVED: Final[tuple[DerivedBuilder, ...]] = (
+    observability.observability,
     derived.secret_store,
     derived.consumer_secrets,
     derived.network_policies,

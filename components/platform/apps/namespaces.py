@@ -16,6 +16,10 @@ PodSecurity = Literal["restricted", "baseline", "privileged"]
 
 CERT_MANAGER: Final = "cert-manager"
 EXTERNAL_SECRETS: Final = "external-secrets"
+EDGE: Final = "edge"
+KYVERNO: Final = "kyverno"
+IDENTITY: Final = "identity"
+EXTERNAL_DNS: Final = "external-dns"
 MONITORING: Final = "monitoring"
 KEDA: Final = "keda"
 KUEUE: Final = "kueue-system"
@@ -24,6 +28,12 @@ INFERENCE: Final = "inference"
 SERVING: Final = "serving"
 CLOUDNATIVE_PG: Final = "cnpg-system"
 LITELLM: Final = "litellm"
+LOGGING: Final = "logging"
+TRACING: Final = "tracing"
+OPENCOST: Final = "opencost"
+OPENBAO: Final = "openbao"
+EGRESS: Final = "egress"
+GUARDRAILS: Final = "guardrails"
 
 KUBE_SYSTEM: Final = "kube-system"
 """Not ours: charts put the role bindings there that the API server's extension mechanism reads."""
@@ -32,6 +42,10 @@ POD_SECURITY: Final[Mapping[str, PodSecurity]] = MappingProxyType(
     {
         CERT_MANAGER: "restricted",
         EXTERNAL_SECRETS: "restricted",
+        EDGE: "restricted",
+        KYVERNO: "restricted",
+        IDENTITY: "restricted",
+        EXTERNAL_DNS: "restricted",
         # node-exporter reads the node: host network, host processes and host paths.
         MONITORING: "privileged",
         KEDA: "restricted",
@@ -43,6 +57,12 @@ POD_SECURITY: Final[Mapping[str, PodSecurity]] = MappingProxyType(
         CLOUDNATIVE_PG: "restricted",
         # LiteLLM's image runs as root, with every capability dropped.
         LITELLM: "baseline",
+        LOGGING: "restricted",
+        TRACING: "restricted",
+        OPENCOST: "restricted",
+        OPENBAO: "restricted",
+        EGRESS: "restricted",
+        GUARDRAILS: "restricted",
     }
 )
 
