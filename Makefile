@@ -10,7 +10,7 @@ STACK_GIVEN := $(STACK)
 STACK ?= gke
 SETUP := $(PYTHON) -m tools.bootstrap
 
-.PHONY: help demo show test lint format preview up destroy bench generate check sandbox-preview clean \
+.PHONY: help demo show test lint format preview up destroy bench generate check render sandbox-preview clean \
 	python stack-file stack-named
 
 help: ## list the commands
@@ -53,6 +53,11 @@ bench: python ## measure program, preview and up for 1, 10 and 100 models (JSON=
 
 generate: python ## write all generated files again
 	@$(SETUP) -- python -m tools.generate
+
+render: python stack-file ## write all manifests of a stack for review (STACK=gke, CONFIG=path, OUT=folder, OWN=1)
+	@$(SETUP) helm -- python -m tools.render_manifests '$(if $(CONFIG),$(CONFIG),Pulumi.$(STACK).yaml)' \
+		--output '$(or $(OUT),.llmp/manifests/$(STACK))' \
+		$(if $(filter-out 0,$(OWN)),--own-charts) $(if $(filter-out 0,$(JSON)),--json)
 
 check: python stack-file ## say whether a stack file is valid (STACK=gke)
 	@$(SETUP) -- python -m stacks.check 'Pulumi.$(STACK).yaml'
