@@ -1,9 +1,9 @@
 """Writes all manifests of a stack for review: `python -m tools.render_manifests FILE --output DIR`.
 
 A file for each Application as Argo CD gets it, and a folder with what its chart makes of its
-values, by the real helm. Upstream charts come from their repositories; one that cannot be had is told and
-makes the command fail, unless only our own charts were asked for. Definitions that Argo CD takes
-from a git repository are named and not fetched.
+values, by the real helm. Upstream charts come from their repositories; one that cannot be had is
+told and makes the command fail, unless only our own charts were asked for. Definitions that Argo
+CD takes from a git repository are named and not fetched.
 """
 
 import argparse
@@ -133,6 +133,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
     options = parser.parse_args(arguments)
+    if shutil.which("helm") is None:
+        sys.stderr.write("helm is not on PATH\nfix: `make render` builds it\n")
+        return 2
     try:
         text = render(options.file)
     except (ConfigError, RevisionError) as error:

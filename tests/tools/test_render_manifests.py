@@ -53,6 +53,15 @@ def test_a_chart_that_cannot_be_had_is_a_failure_with_what_helm_said(tmp_path: P
     assert "charts.example.invalid" in outcome.note
 
 
+def test_without_helm_it_says_who_builds_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert render_manifests.main(["any", f"--output={tmp_path / 'out'}"]) == 2
+    assert "make render" in capsys.readouterr().err
+
+
+@pytest.mark.charts
 def test_a_folder_with_other_files_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,6 +72,7 @@ def test_a_folder_with_other_files_is_left_alone(
     assert (tmp_path / "precious").read_text() == "mine"
 
 
+@pytest.mark.charts
 def test_a_bad_file_is_told_like_everywhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
