@@ -11,7 +11,17 @@ from typing import Any, Final, cast
 
 from components.contract import SubstrateContract
 from components.platform.apps import namespaces
-from components.platform.config import Feature, Features, ImageSource, Profile, profile_includes
+from components.platform.config import (
+    Engine,
+    ExternalSource,
+    Feature,
+    Features,
+    ImageSource,
+    Model,
+    Profile,
+    profile_includes,
+    replica_range,
+)
 from components.versions import K3S
 from stacks.config.gke import GkeConfig
 from stacks.config.hetzner import HetznerConfig
@@ -82,6 +92,9 @@ NEEDS: Final[dict[Feature, Need]] = {
     ),
 }
 """A feature that is not listed needs nothing."""
+
+GPU_ENGINES: Final[frozenset[Engine]] = frozenset({"vllm", "kserve", "llm_d"})
+"""Engines that a GPU pool must hold."""
 
 IMAGE_VOLUMES_MINOR: Final = 35
 """Kubernetes 1.35 mounts images as volumes by default (its feature gate ImageVolume)."""
@@ -256,12 +269,6 @@ def _secrets(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
             message="Google Secret Manager needs the project of its secrets",
             fix="add `project: your-project`",
         )
-    if stack.platform.features.egress and stack.secrets.anthropic_api_key is None:
-        yield Problem(
-            path="secrets.anthropic_api_key",
-            message="feature egress calls the provider with a key, by its id in the secret store",
-            fix="add `anthropic_api_key: anthropic-api-key` and put the key in the store",
-        )
 
 
 def _duplicates(path: str, names: Iterable[str]) -> Iterator[Problem]:
@@ -279,6 +286,24 @@ def _duplicates(path: str, names: Iterable[str]) -> Iterator[Problem]:
 
 def _names(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     yield from _duplicates("models", (model.name for model in stack.models))
+    models = {model.name for model in stack.models}
+    taken = models | {f"{model.name}-canary" for model in stack.models if model.canary}
+    for index, model in enumerate(stack.models):
+        if model.canary is not None and f"{model.name}-canary" in models:
+            yield Problem(
+                path=f"models[{index}].canary",
+                message=f"would be called {model.name}-canary, as a model is",
+                fix="give that model another name",
+            )
+        for position, adapter in enumerate(model.lora_adapters):
+            if adapter.name in taken:
+                yield Problem(
+                    path=f"models[{index}].lora_adapters[{position}].name",
+                    message="is taken: models and adapters are asked for by their names alone",
+                    value=shown(adapter.name),
+                    fix="give each one a name of its own",
+                )
+            taken.add(adapter.name)
     yield from _duplicates("tenants", (tenant.name for tenant in stack.tenants))
     for index, tenant in enumerate(stack.tenants):
         if tenant.name in namespaces.RESERVED:
@@ -293,10 +318,13 @@ def _names(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
 
 def _tenant_models(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
     raw_models = raw.get("models")
-    known = {model.name for model in stack.models}
+    known = {name for model in stack.models for name in model.served_prices}
     # A model whose own section is wrong still counts: its problem is reported once, there.
     for one in cast("list[object]", raw_models) if isinstance(raw_models, list) else []:
-        known |= {str(name) for key, name in mapping(one).items() if key == "name"}
+        listed = mapping(one).get("lora_adapters")
+        adapters = cast("list[object]", listed) if isinstance(listed, list) else []
+        for each in (one, *adapters):
+            known |= {str(name) for key, name in mapping(each).items() if key == "name"}
     for index, tenant in enumerate(stack.tenants):
         for position, name in enumerate(tenant.models):
             if name not in known:
@@ -307,6 +335,69 @@ def _tenant_models(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
                     allowed=", ".join(sorted(known)) or "none: the stack has no models",
                     fix="name a model of the `models` list, or add it there",
                 )
+
+
+def _external_models(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    if stack.platform.features.egress:
+        return
+    for index, model in enumerate(stack.models):
+        if isinstance(model.source, ExternalSource):
+            yield Problem(
+                path=f"models[{index}].source.provider",
+                message="a provider is called through the egress gateway, and feature egress is "
+                "off: nothing may leave the cluster",
+                value=shown(model.source.provider),
+                fix="set platform.features.egress: true",
+            )
+
+
+def _guardrails(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
+    if "guardrails" in mapping(raw.get("platform")) and not stack.platform.features.guardrails:
+        yield Problem(
+            path="platform.guardrails",
+            message="nothing is filtered: feature guardrails is off",
+            fix="set platform.features.guardrails: true, or remove platform.guardrails",
+        )
+
+
+def _caches(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    features = stack.platform.features
+    engines = {model.name: model.engine for model in stack.models}
+    for index, model in enumerate(stack.models):
+        if model.cache is None:
+            continue
+        if not features.caching:
+            yield Problem(
+                path=f"models[{index}].cache",
+                message="nothing keeps the answers: feature caching is off",
+                fix="set platform.features.caching: true, or remove cache",
+            )
+        if model.engine == "text_embeddings_inference":
+            yield Problem(
+                path=f"models[{index}].cache",
+                message="keeps answers of chat models, and this one makes vectors",
+                fix="remove cache",
+            )
+        semantic = model.cache.semantic
+        if semantic is None:
+            continue
+        path = f"models[{index}].cache.semantic"
+        if not features.semantic_caching:
+            yield Problem(
+                path=path,
+                message="nothing compares questions: feature semantic_caching is off",
+                fix="set platform.features.semantic_caching: true, or remove semantic",
+            )
+        able = [name for name, engine in engines.items() if engine == "text_embeddings_inference"]
+        if semantic.embedding_model not in able:
+            yield Problem(
+                path=f"{path}.embedding_model",
+                message="no model of this stack that makes vectors is called so: the questions of "
+                "tenants stay in the cluster",
+                value=shown(semantic.embedding_model),
+                allowed=", ".join(sorted(able)) or "none: the stack has no such model",
+                fix="name a model with engine text_embeddings_inference, or add one",
+            )
 
 
 def _weights(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
@@ -328,13 +419,120 @@ def _scaling(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     if stack.platform.features.autoscaling:
         return
     for index, model in enumerate(stack.models):
-        if model.replicas.max > model.replicas.min:
+        if replica_range(model, stack.platform.tier).scales:
             yield Problem(
                 path=f"models[{index}].replicas.max",
                 message="nothing scales it: platform.features.autoscaling is off",
                 value=str(model.replicas.max),
                 fix="switch autoscaling on, or set max equal to min",
             )
+        if model.scaling.to_zero is not None:
+            yield Problem(
+                path=f"models[{index}].scaling.to_zero",
+                message="nothing would wake it: platform.features.autoscaling is off",
+                fix="switch autoscaling on, or remove to_zero",
+            )
+
+
+def _vllm_only(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    for index, model in enumerate(stack.models):
+        if model.engine == "vllm":
+            continue
+        wanted = {
+            "lora_adapters": bool(model.lora_adapters),
+            "speculation": model.speculation is not None,
+            "extra_args": bool(model.extra_args),
+            "canary": model.canary is not None,
+            "scaling.to_zero": model.scaling.to_zero is not None,
+            "gpu.nodes": model.gpu.nodes > 1,
+        }
+        for key in (key for key, is_set in wanted.items() if is_set):
+            yield Problem(
+                path=f"models[{index}].{key}",
+                message=f"engine {model.engine} does not have it",
+                allowed="with engine vllm",
+                fix=f"remove {key}, or set engine: vllm",
+            )
+
+
+def _several_nodes(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    for index, model in enumerate(stack.models):
+        if model.gpu.nodes == 1:
+            continue
+        path = f"models[{index}].gpu.nodes"
+        if not stack.platform.features.multi_node:
+            yield Problem(
+                path=path,
+                message="needs feature multi_node: its operator starts the nodes together",
+                value=str(model.gpu.nodes),
+                fix="set platform.features.multi_node: true, or nodes: 1",
+            )
+        if model.canary is not None:
+            yield Problem(
+                path=f"models[{index}].canary",
+                message="a model that spans nodes has no canary",
+                fix="remove canary, or try the change as a model of its own",
+            )
+
+
+def _canaries(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    for index, model in enumerate(stack.models):
+        if model.canary is None:
+            continue
+        path = f"models[{index}].canary"
+        if not profile_includes(stack.platform.profile, "llm-gateway"):
+            yield Problem(
+                path=path,
+                message="requests are shared out by the inference gateway",
+                fix="set platform.profile: llm-gateway, or remove canary",
+            )
+        if model.scaling.to_zero is not None:
+            yield Problem(
+                path=path,
+                message="takes its share of requests also while the model sleeps",
+                fix="remove canary, or scaling.to_zero while it is on trial",
+            )
+
+
+def _sleep(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    models = {model.name: model for model in stack.models}
+    for index, model in enumerate(stack.models):
+        to_zero = model.scaling.to_zero
+        if to_zero is None:
+            continue
+        path = f"models[{index}].scaling.to_zero"
+        if not profile_includes(stack.platform.profile, "llm-gateway"):
+            yield Problem(
+                path=path,
+                message="a model is woken by what its callers ask of the inference gateway",
+                fix="set platform.profile: llm-gateway, or remove to_zero",
+            )
+        name = to_zero.fallback_model
+        if name is None:
+            continue
+        other = models.get(name)
+        able = sorted(
+            one.name
+            for one in stack.models
+            if one.scaling.to_zero is None and one.engine != "text_embeddings_inference"
+        )
+        if other is None or name not in able:
+            yield Problem(
+                path=f"{path}.fallback_model",
+                message="is no model of this stack that answers chats and never sleeps",
+                value=shown(name),
+                allowed=", ".join(able) or "none",
+                fix="name one of them, or set when_asleep: hold",
+            )
+        for position, tenant in enumerate(stack.tenants):
+            if model.name in tenant.models and name not in tenant.models:
+                yield Problem(
+                    path=f"tenants[{position}].models",
+                    message=f"may call {model.name}, and {name}, which answers while that sleeps, "
+                    "not",
+                    value=shown(tenant.name),
+                    fix=f"add {name}, or choose another fallback_model",
+                )
 
 
 def _existing(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
@@ -432,8 +630,15 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _secrets,
     _names,
     _tenant_models,
+    _external_models,
+    _guardrails,
+    _caches,
     _weights,
     _scaling,
+    _vllm_only,
+    _several_nodes,
+    _canaries,
+    _sleep,
     _existing,
     _tier,
 )
@@ -443,6 +648,8 @@ def _gpu_fit(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
     gpu = contract.gpu
     for index, model in enumerate(stack.models):
         path = f"models[{index}].gpu"
+        if model.engine not in GPU_ENGINES:
+            continue
         if gpu.max_gpus == 0:
             yield Problem(
                 path=path,
@@ -462,25 +669,42 @@ def _gpu_fit(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
         if model.gpu.count > gpu.max_gpus_per_node:
             yield Problem(
                 path=f"{path}.count",
-                message="no node has so many GPUs, and one replica runs on one node",
+                message="no node has so many GPUs, and that many are asked of one",
                 value=str(model.gpu.count),
                 allowed=f"1 to {gpu.max_gpus_per_node}",
                 fix="lower count, or add a pool with more GPUs on a node",
             )
-        elif model.gpu.count * model.replicas.max > gpu.max_gpus:
+        most = replica_range(model, stack.platform.tier).most + _canary_replicas(model)
+        if model.gpu.count <= gpu.max_gpus_per_node and model.gpu.total * most > gpu.max_gpus:
             yield Problem(
                 path=f"models[{index}].replicas.max",
-                message=f"{model.replicas.max} replicas of {model.gpu.count} GPUs are more than "
+                message=f"{most} replicas of {model.gpu.total} GPUs are more than "
                 f"the {gpu.max_gpus} of all pools at their maximum",
-                value=str(model.replicas.max),
-                allowed=f"1 to {gpu.max_gpus // model.gpu.count}",
+                value=str(most),
+                allowed=f"1 to {gpu.max_gpus // model.gpu.total}"
+                if model.gpu.total <= gpu.max_gpus
+                else "none: one replica is more",
                 fix="lower max, or raise the maximum of a GPU pool",
             )
 
 
+def _canary_replicas(model: Model) -> int:
+    return 0 if model.canary is None else model.canary.replicas
+
+
 def _gpu_sum(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
     total = contract.gpu.max_gpus
-    started = sum(model.gpu.count * model.replicas.min for model in stack.models if model.autostart)
+    started = sum(
+        model.gpu.total
+        * (
+            # One that sleeps takes its GPU when it is asked for.
+            0
+            if model.scaling.to_zero is not None
+            else replica_range(model, stack.platform.tier).least + _canary_replicas(model)
+        )
+        for model in stack.models
+        if model.autostart and model.engine in GPU_ENGINES
+    )
     if started > total > 0:
         yield Problem(
             path="models",

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.platform.values.inference_routing import GatewayValues, InferenceRoutingValues
-from tests.charts.rendering import HelmError, of_kind, only, render, render_values
+from tests.charts.rendering import HelmError, Json, of_kind, only, render, render_values
 from tests.charts.values import GATEWAY, ROUTES
 
 pytestmark = pytest.mark.charts
@@ -98,11 +98,19 @@ def test_the_proxies_are_scraped_by_the_port_that_only_their_pods_have() -> None
     assert [endpoint["port"] for endpoint in monitor["podMetricsEndpoints"]] == ["metrics"]
 
 
+def route(name: str) -> Json:
+    return only(render("inference-routing", ROUTES, namespace="serving"), "HTTPRoute", name)
+
+
+def policy_of(name: str) -> Json:
+    return only(render("inference-routing", ROUTES), "AgentgatewayPolicy", name)["spec"]
+
+
 def test_a_route_leads_from_the_exact_model_to_the_pool_of_its_own_namespace() -> None:
-    route = only(render("inference-routing", ROUTES, namespace="serving"), "HTTPRoute")
-    assert route["metadata"]["namespace"] == "serving"
-    assert route["spec"]["parentRefs"][0]["namespace"] == "inference"
-    (rule,) = route["spec"]["rules"]
+    found = route("qwen")
+    assert found["metadata"]["namespace"] == "serving"
+    assert found["spec"]["parentRefs"][0]["namespace"] == "inference"
+    (rule,) = found["spec"]["rules"]
     (match,) = rule["matches"]
     assert match["headers"] == [
         {"type": "Exact", "name": "X-Gateway-Base-Model-Name", "value": "qwen"}
@@ -116,6 +124,40 @@ def test_a_route_leads_from_the_exact_model_to_the_pool_of_its_own_namespace() -
         "weight": 1,
     }
     assert of_kind(render("inference-routing", ROUTES), "Gateway") == []
+
+
+def test_the_names_of_adapters_lead_to_the_pool_of_their_model() -> None:
+    (rule,) = route("coder")["spec"]["rules"]
+    assert [match["headers"][0]["value"] for match in rule["matches"]] == ["coder", "coder-sql"]
+
+
+def test_a_canary_is_a_second_pool_with_its_share_of_the_requests() -> None:
+    (rule,) = route("coder")["spec"]["rules"]
+    assert [(one["name"], one["weight"]) for one in rule["backendRefs"]] == [
+        ("coder-pool", 90),
+        ("coder-canary-pool", 10),
+    ]
+
+
+def test_only_what_no_replica_worked_on_is_tried_again_and_once() -> None:
+    assert policy_of("qwen")["traffic"] == {
+        "retry": {"attempts": 1, "backoff": "250ms", "codes": [503]}
+    }
+
+
+def test_a_policy_attaches_to_the_route_that_it_is_for() -> None:
+    objects = render("inference-routing", ROUTES)
+    for name in ("qwen", "coder"):
+        (target,) = policy_of(name)["targetRefs"]
+        assert target["kind"] == "HTTPRoute"
+        # A name that no route has would be accepted, and do nothing.
+        assert of_kind(objects, "HTTPRoute", target["name"]) != []
+
+
+def test_a_503_of_a_sleeping_model_says_when_to_come_back_and_other_answers_stay() -> None:
+    (header,) = policy_of("coder")["traffic"]["transformation"]["response"]["set"]
+    assert header["name"] == "Retry-After"
+    assert header["value"] == 'response.code == 503 ? "60" : response.headers["retry-after"]'
 
 
 def test_an_objective_gives_its_pool_a_priority() -> None:

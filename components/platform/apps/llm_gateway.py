@@ -1,10 +1,11 @@
 """Builders of the LLM gateway layer: the tenants' keys, budgets and limits, and their database."""
 
+import json
 from decimal import Decimal
 from typing import Any, Final
 
 from components.platform import endpoints
-from components.platform.apps import namespaces, secrets
+from components.platform.apps import namespaces, secrets, sign_in
 from components.platform.apps.parts import (
     calls_api_server,
     compute,
@@ -13,35 +14,45 @@ from components.platform.apps.parts import (
     is_prod,
     replicas,
     scraped,
+    sends_spans,
     webhook,
 )
 from components.platform.apps.platform import PROMETHEUS_CRDS_ENTRY
-from components.platform.apps.routing import GATEWAY_PODS
+from components.platform.apps.routing import GATEWAY_PODS, longest_request_seconds
 from components.platform.catalogue import (
     CatalogueEntry,
+    Host,
     IgnoreDifference,
     OwnChart,
     PlatformInputs,
+    SignInClient,
     UpstreamChart,
     includes_layer,
 )
-from components.platform.config import Model
+from components.platform.config import Model, Price
 from components.platform.network import Connection, Pods
 from components.platform.values.base import Compute, SecretKey
 from components.platform.values.llm_gateway import (
     Backup,
     DatabaseValues,
     LlmGatewayValues,
+    Reader,
+    ServiceKey,
     Team,
     TenantsValues,
 )
 from components.platform.values.secrets import ConsumerSecret, GeneratedSecret, SecretEntry
-from components.versions import CLOUDNATIVE_PG, LITELLM, POSTGRESQL_IMAGE, PYTHON_IMAGE, VALKEY
+from components.versions import CLOUDNATIVE_PG, LITELLM, POSTGRESQL_IMAGE, PYTHON_IMAGE
 
 CLOUDNATIVE_PG_ENTRY: Final = "cloudnative-pg"
 DATABASE_ENTRY: Final = "litellm-database"
-VALKEY_ENTRY: Final = "litellm-valkey"
 LITELLM_ENTRY: Final = "litellm"
+TENANTS_ENTRY: Final = "litellm-tenants"
+
+API_HOST: Final = "api"
+"""What programs call: models, and nothing of LiteLLM's administration."""
+ADMIN_HOST: Final = "llm"
+"""LiteLLM's own pages, for people: only where they sign in as themselves."""
 
 DATABASE: Final = "litellm"
 DATABASE_INSTANCES: Final = {"cost": 1, "dev": 1, "prod": 3}
@@ -54,7 +65,12 @@ DATABASE_PODS: Final = Pods(
     namespace=namespaces.LITELLM,
     labels={"cnpg.io/cluster": endpoints.LITELLM_DATABASE.service.removesuffix("-rw")},
 )
-VALKEY_PODS: Final = Pods(namespace=namespaces.LITELLM, labels={"app.kubernetes.io/name": "valkey"})
+RETENTION_PODS: Final = Pods(
+    namespace=namespaces.LITELLM, labels={"app.kubernetes.io/component": "retention"}
+)
+TEAMS_PODS: Final = Pods(
+    namespace=namespaces.LITELLM, labels={"app.kubernetes.io/component": "teams"}
+)
 OPERATOR_PODS: Final = Pods(
     namespace=namespaces.CLOUDNATIVE_PG, labels={"app.kubernetes.io/name": "cloudnative-pg"}
 )
@@ -63,20 +79,34 @@ UPSTREAM_KEY: Final = "UPSTREAM_API_KEY"
 """LiteLLM's environment variable with the key that engines ask for."""
 DATABASE_SECRET: Final = "litellm-pg-app"  # noqa: S105 - the name of a Secret
 DATABASE_USER: Final = "litellm"
-VALKEY_SECRET: Final = SecretKey(name="litellm-valkey-users", key="default")
+READER_SECRET: Final = "litellm-pg-reader"  # noqa: S105 - the name of a Secret
+READER_USER: Final = "grafana_ro"
+METRICS_KEY: Final = SecretKey(name="litellm-metrics-key", key="api-key")
+TENANT_SECRET: Final = "litellm-key"  # noqa: S105 - the name of a Secret
+"""A tenant's first key, in the tenant's own namespace."""
 
 _SALT_KEY: Final = GeneratedSecret(remote_id="litellm-salt-key")
 """Encrypts what LiteLLM keeps in its database: it can never change."""
 _DATABASE_PASSWORD: Final = GeneratedSecret(remote_id="litellm-db-password")
-_VALKEY_PASSWORD: Final = GeneratedSecret(remote_id="litellm-valkey-password")
+_READER_PASSWORD: Final = GeneratedSecret(remote_id="litellm-grafana-ro-password")
+_METRICS_KEY: Final = GeneratedSecret(
+    remote_id="litellm-metrics-key",
+    # LiteLLM refuses a key that does not start like this.
+    prefix="sk-",
+)
 
 OBJECTIVE_HEADER: Final = "x-gateway-inference-objective"
 """Names the InferenceObjective of a request (inference extension v1.5, pkg/epp/metadata)."""
 
-REQUEST_SECONDS: Final = 300
-"""How long one request or stream may run: the timeout of the routes behind LiteLLM."""
+_CLIENT_SECONDS: Final = 5
+"""Longer than the routes: who is nearer to the caller gives up later, and so says why."""
 _UNROUTING_SECONDS: Final = 15
 """Wait before a replica stops, so that its Service has let go of it."""
+
+_RETRIES: Final = 2
+_SPEND_LOG_DAYS: Final = 90
+"""How long single calls are kept; what a team has spent stays."""
+_NO_KEY: Final = "none"
 
 _TOKENS_PER_PRICE: Final = 1_000_000
 _POSTGRES_UID: Final = 26
@@ -142,7 +172,11 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
         return ()
     contract = inputs.contract
     backup = (
-        Backup(snapshot_class=contract.snapshot_class, snapshot_driver=contract.snapshot_driver)
+        Backup(
+            snapshot_class=contract.snapshot_class,
+            snapshot_driver=contract.snapshot_driver,
+            image=PYTHON_IMAGE.reference,
+        )
         if is_prod(inputs) and contract.snapshot_class is not None
         else None
     )
@@ -158,6 +192,7 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             owner=DATABASE_USER,
             credentials_secret=DATABASE_SECRET,
             compute=Compute(cpu=0.25, memory_mib=2048 if is_prod(inputs) else 512),
+            reader=Reader(name=READER_USER, credentials_secret=READER_SECRET),
             backup=backup,
         )
     )
@@ -179,13 +214,29 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     entries=(SecretEntry(key="password", remote_id=_DATABASE_PASSWORD.remote_id),),
                     literals={"username": DATABASE_USER},
                 ),
+                ConsumerSecret(
+                    name=READER_SECRET,
+                    namespace=namespaces.LITELLM,
+                    type="kubernetes.io/basic-auth",
+                    entries=(SecretEntry(key="password", remote_id=_READER_PASSWORD.remote_id),),
+                    literals={"username": READER_USER},
+                    # The operator sets a password again when a Secret with this label changes.
+                    labels={"cnpg.io/reload": "true"},
+                ),
+                _spend_datasource(),
             ),
-            generates=(_DATABASE_PASSWORD,),
+            generates=(_DATABASE_PASSWORD, _READER_PASSWORD),
             connections=(
                 # The instance manager keeps the state of the cluster there.
                 calls_api_server(DATABASE_PODS),
                 Connection(client=DATABASE_PODS, server=DATABASE_PODS, ports=(5432, 8000)),
                 scraped(DATABASE_PODS, 9187),
+                Connection(
+                    client=GRAFANA_PODS,
+                    server=DATABASE_PODS,
+                    ports=(endpoints.LITELLM_DATABASE.port,),
+                ),
+                *((calls_api_server(RETENTION_PODS),) if backup else ()),
             ),
             ignore_differences=(
                 IgnoreDifference(
@@ -193,59 +244,6 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 ),
             ),
             gate_timeout_seconds=900,
-        ),
-    )
-
-
-def valkey(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
-    """Counters that LiteLLM's replicas share: without them each one grants the full rate limit.
-
-    Only where there is more than one replica. It holds nothing that must survive a restart: budgets
-    are in the database.
-    """
-    if not (includes_layer(inputs, "llm-gateway") and has_several_replicas(inputs)):
-        return ()
-    return (
-        entry(
-            VALKEY_ENTRY,
-            namespaces.LITELLM,
-            "llm-gateway",
-            UpstreamChart(
-                pin=VALKEY,
-                values={
-                    "auth": {
-                        "enabled": True,
-                        "usersExistingSecret": VALKEY_SECRET.name,
-                        "aclUsers": {
-                            "default": {
-                                "permissions": "~* &* +@all -@dangerous +info",
-                                "passwordKey": VALKEY_SECRET.key,
-                            }
-                        },
-                    },
-                    "resources": compute(50, 256),
-                    "initResources": compute(10, 64),
-                },
-            ),
-            description="Counters that LiteLLM's replicas share",
-            # A Secret of its own: the cache must not hold LiteLLM's other keys.
-            secrets=(
-                ConsumerSecret(
-                    name=VALKEY_SECRET.name,
-                    namespace=namespaces.LITELLM,
-                    entries=(
-                        SecretEntry(key=VALKEY_SECRET.key, remote_id=_VALKEY_PASSWORD.remote_id),
-                    ),
-                ),
-            ),
-            generates=(_VALKEY_PASSWORD,),
-            connections=(
-                Connection(
-                    client=LITELLM_PODS,
-                    server=VALKEY_PODS,
-                    ports=(endpoints.LITELLM_VALKEY.port,),
-                ),
-            ),
         ),
     )
 
@@ -284,13 +282,14 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
         "image": {"pullPolicy": "IfNotPresent"},
         # A replica that goes ends its streams first. The chart would cut them after 90 seconds.
         "lifecycle": {"preStop": {"sleep": {"seconds": _UNROUTING_SECONDS}}},
-        "terminationGracePeriodSeconds": _UNROUTING_SECONDS + REQUEST_SECONDS + 15,
+        "terminationGracePeriodSeconds": _UNROUTING_SECONDS + longest_request_seconds(inputs) + 15,
         # A worker with a database needs about 4 GiB under load (LiteLLM docs, production).
         "resources": {
             "requests": {"cpu": "1" if prod else "250m", "memory": "4Gi" if prod else "1Gi"},
             "limits": {"memory": "4Gi"},
         },
         "pdb": {"enabled": True, "minAvailable": 1} if prod else {"enabled": False},
+        **caching.pod_values(inputs),
     }
     if prod:
         values["strategy"] = {
@@ -313,6 +312,8 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             UpstreamChart(pin=LITELLM, values=values),
             description="Keys, budgets, limits and prices of tenants, in front of all models",
             secrets=(_environment_secret(inputs),),
+            hosts=_hosts(inputs),
+            sign_in_clients=_sign_in_clients(inputs),
             generates=(secrets.MASTER_KEY, _SALT_KEY, secrets.UPSTREAM_KEY),
             connections=(
                 Connection(client=LITELLM_PODS, server=GATEWAY_PODS, ports=(80,)),
@@ -321,6 +322,7 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     server=DATABASE_PODS,
                     ports=(endpoints.LITELLM_DATABASE.port,),
                 ),
+                *((sign_in.calls_dex(LITELLM_PODS),) if sign_in.has_sign_in(inputs) else ()),
                 *(
                     Connection(
                         client=Pods(namespace=tenant.name),
@@ -330,9 +332,8 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     for tenant in inputs.tenants
                 ),
             ),
-            # The inference gateway is no edge:
-            # without it calls fail, and keys still work.
-            requires=(DATABASE_ENTRY, *((VALKEY_ENTRY,) if has_several_replicas(inputs) else ())),
+            # Neither gateways nor filters are edges: without them calls fail, and keys still work.
+            requires=(DATABASE_ENTRY, *caching.requires(inputs)),
             gate_timeout_seconds=900,
         ),
     )
@@ -355,54 +356,91 @@ def tenants(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     budget_duration=tenant.budget.period,
                     requests_per_minute=tenant.rate_limits.requests_per_minute,
                     tokens_per_minute=tenant.rate_limits.tokens_per_minute,
+                    parallel_requests=tenant.rate_limits.parallel_requests,
+                    key_secret=TENANT_SECRET,
                 )
                 for tenant in inputs.tenants
             ),
+            service_keys=(
+                ServiceKey(alias="metrics", secret=METRICS_KEY, routes=("/metrics", "/metrics/")),
+            ),
+            metrics_key=METRICS_KEY,
         )
     )
     return (
         entry(
-            "litellm-tenants",
+            TENANTS_ENTRY,
             namespaces.LITELLM,
             "llm-gateway",
             OwnChart(chart="llm-gateway", values=values.to_values()),
-            description="The tenants as LiteLLM's teams",
-            requires=(LITELLM_ENTRY,),
+            description="The tenants as LiteLLM's teams, each with its first key",
+            # A tenant's namespace, where its key is kept, comes with its queue.
+            requires=(LITELLM_ENTRY, QUEUES_ENTRY, PROMETHEUS_CRDS_ENTRY),
+            extra_namespaces=tuple(tenant.name for tenant in inputs.tenants),
+            secrets=(
+                ConsumerSecret(
+                    name=METRICS_KEY.name,
+                    namespace=namespaces.LITELLM,
+                    entries=(SecretEntry(key=METRICS_KEY.key, remote_id=_METRICS_KEY.remote_id),),
+                ),
+            ),
+            generates=(_METRICS_KEY,),
             connections=(
                 Connection(
-                    client=Pods(
-                        namespace=namespaces.LITELLM,
-                        labels={"app.kubernetes.io/component": "teams"},
-                    ),
-                    server=LITELLM_PODS,
-                    ports=(endpoints.LITELLM.port,),
+                    client=TEAMS_PODS, server=LITELLM_PODS, ports=(endpoints.LITELLM.port,)
                 ),
+                *((calls_api_server(TEAMS_PODS),) if inputs.tenants else ()),
             ),
         ),
     )
 
 
+def _hosts(inputs: PlatformInputs) -> tuple[Host, ...]:
+    if not sign_in.has_edge(inputs):
+        return ()
+    names = (API_HOST, ADMIN_HOST) if sign_in.has_sign_in(inputs) else (API_HOST,)
+    return tuple(
+        Host(
+            name=name,
+            service=endpoints.LITELLM.service,
+            port=endpoints.LITELLM.port,
+            pods=LITELLM_PODS,
+            target_port=endpoints.LITELLM.port,
+            paths=("/v1",) if name == API_HOST else ("/",),
+        )
+        for name in names
+    )
+
+
+def _sign_in_clients(inputs: PlatformInputs) -> tuple[SignInClient, ...]:
+    if not sign_in.has_sign_in(inputs):
+        return ()
+    return (sign_in.client(LITELLM_ENTRY, ADMIN_HOST, "/sso/callback"),)
+
+
+def _sign_in_environment(inputs: PlatformInputs) -> dict[str, str]:
+    """Return LiteLLM's variables of single sign-on, which is free of charge for five people.
+
+    The e-mail address is the user's id: by any other, the administrator named below would not be
+    the one who signs in, and could only read.
+    """
+    return {
+        "PROXY_BASE_URL": sign_in.url(inputs, ADMIN_HOST),
+        "PROXY_ADMIN_ID": sign_in.admin_email(inputs),
+        "GENERIC_CLIENT_ID": LITELLM_ENTRY,
+        "GENERIC_AUTHORIZATION_ENDPOINT": sign_in.authorization_url(inputs),
+        "GENERIC_TOKEN_ENDPOINT": sign_in.token_url(),
+        "GENERIC_USERINFO_ENDPOINT": sign_in.userinfo_url(),
+        "GENERIC_SCOPE": sign_in.GROUP_SCOPES,
+        "GENERIC_USER_ID_ATTRIBUTE": "email",
+        "GENERIC_USER_EMAIL_ATTRIBUTE": "email",
+        "GENERIC_USER_DISPLAY_NAME_ATTRIBUTE": "name",
+    }
+
+
 def _proxy_config(inputs: PlatformInputs) -> dict[str, Any]:
     """Return LiteLLM's config file. Its settings count only below `proxy_config`."""
-    litellm_settings: dict[str, Any] = {
-        "drop_params": True,
-        "json_logs": True,
-        # Prompts are the tenants' own: no log keeps them.
-        "turn_off_message_logging": True,
-    }
-    if has_several_replicas(inputs):
-        litellm_settings |= {
-            "cache": True,
-            "cache_params": {
-                "type": "redis",
-                "host": "os.environ/REDIS_HOST",
-                "port": "os.environ/REDIS_PORT",
-                "password": "os.environ/REDIS_PASSWORD",
-                # Shares the counters of rate limits, and caches no answer: one tenant's answer is
-                # never another's (LiteLLM documentation, caching).
-                "supported_call_types": [],
-            },
-        }
+    filters = guardrails.settings(inputs)
     return {
         "model_list": [_listed(model) for model in inputs.models],
         "general_settings": {
@@ -412,31 +450,130 @@ def _proxy_config(inputs: PlatformInputs) -> dict[str, Any]:
             "store_model_in_db": False,
             # Fail closed: without the database no key and no budget can be checked.
             "allow_requests_on_db_unavailable": not is_prod(inputs),
+            # What was spent is kept, what was said is not.
+            "store_prompts_in_spend_logs": False,
+            "maximum_spend_logs_retention_period": f"{_SPEND_LOG_DAYS}d",
         },
-        "litellm_settings": litellm_settings,
+        "litellm_settings": {
+            "drop_params": True,
+            "json_logs": True,
+            # Prompts are the tenants' own: no log and no trace keeps them.
+            "turn_off_message_logging": True,
+            "request_timeout": _longest_request(inputs),
+            "callbacks": _callbacks(inputs),
+            # Metrics name teams and what they spend: they are for the scraper's key alone.
+            "require_auth_for_metrics_endpoint": True,
+            **({"forward_traceparent_to_llm_provider": True} if _traces(inputs) else {}),
+            **_bounds(inputs),
+            **caching.settings(inputs),
+        },
         "router_settings": {
-            "timeout": REQUEST_SECONDS,
+            "timeout": _longest_request(inputs),
+            # Only what fails at once is tried again: a request that ran into a timeout would hold
+            # its place in the queue twice, and one over a limit is over it still.
+            "num_retries": _RETRIES,
+            "retry_after": 1,
+            "retry_policy": {
+                "AuthenticationErrorRetries": 0,
+                "BadRequestErrorRetries": 0,
+                "ContentPolicyViolationErrorRetries": 0,
+                "InternalServerErrorRetries": _RETRIES,
+                "RateLimitErrorRetries": 0,
+                "TimeoutErrorRetries": 0,
+            },
             # Each model is one deployment here, so a cooldown would shut it for everybody. Which
             # replica answers is the endpoint picker's choice.
             "disable_cooldowns": True,
         },
+        **({"guardrails": filters} if filters else {}),
+    }
+
+
+def _longest_request(inputs: PlatformInputs) -> int:
+    """Return the seconds that LiteLLM waits for any model: a little longer than its route does."""
+    slowest = max((model.request_seconds for model in inputs.models), default=REQUEST_SECONDS)
+    return slowest + _CLIENT_SECONDS
+
+
+def _callbacks(inputs: PlatformInputs) -> list[str]:
+    """Return what LiteLLM calls at each request, in this order."""
+    traces = ["otel"] if _traces(inputs) else []
+    return [*caching.callbacks(inputs), "prometheus", *traces]
+
+
+def _traces(inputs: PlatformInputs) -> bool:
+    return inputs.config.features.tracing
+
+
+def _bounds(inputs: PlatformInputs) -> dict[str, Any]:
+    """Return what any key may have at most: as much as the greatest tenant.
+
+    A key that is made without limits gets these, so that none is without.
+    """
+    if not inputs.tenants:
+        return {}
+    limits = [tenant.rate_limits for tenant in inputs.tenants]
+    return {
+        "upperbound_key_generate_params": {
+            "max_budget": max(tenant.budget.usd for tenant in inputs.tenants),
+            "budget_duration": "30d",
+            "tpm_limit": max(one.tokens_per_minute for one in limits),
+            "rpm_limit": max(one.requests_per_minute for one in limits),
+            "max_parallel_requests": max(one.parallel_requests for one in limits),
+        }
     }
 
 
 def _listed(model: Model) -> dict[str, Any]:
+    is_external = model.engine == "external"
     return {
         "model_name": model.name,
         "litellm_params": {
             "model": f"openai/{model.name}",
-            "api_base": endpoints.INFERENCE_GATEWAY.url("/v1"),
-            "api_key": f"os.environ/{UPSTREAM_KEY}",
-            "extra_headers": {OBJECTIVE_HEADER: model.name},
+            "api_base": (
+                endpoints.EGRESS_GATEWAY if is_external else endpoints.INFERENCE_GATEWAY
+            ).url("/v1"),
+            # The egress gateway puts the provider's key in: ours is no business of a provider.
+            "api_key": _NO_KEY if is_external else f"os.environ/{UPSTREAM_KEY}",
+            **({} if is_external else {"extra_headers": {OBJECTIVE_HEADER: model.name}}),
+            "timeout": model.request_seconds + _CLIENT_SECONDS,
             # Without a price every call costs 0, and no budget ever binds.
             "input_cost_per_token": price_per_token(model.price.input_usd_per_million_tokens),
             "output_cost_per_token": price_per_token(model.price.output_usd_per_million_tokens),
         },
         "model_info": {"max_tokens": model.max_model_len, "mode": "chat"},
     }
+
+
+def _spend_datasource() -> ConsumerSecret:
+    """Return Grafana's data source of keys, teams and spend: a file, as it holds the password."""
+    database = endpoints.LITELLM_DATABASE
+    file = {
+        "apiVersion": 1,
+        "datasources": [
+            {
+                "name": "LiteLLM spend",
+                "uid": "litellm-spend",
+                "type": "grafana-postgresql-datasource",
+                "access": "proxy",
+                "url": f"{database.host}:{database.port}",
+                "user": READER_USER,
+                "editable": False,
+                "jsonData": {"database": DATABASE, "sslmode": "require", "maxOpenConns": 5},
+                # External Secrets puts it in.
+                "secureJsonData": {"password": "{{ .password }}"},
+            }
+        ],
+    }
+    return ConsumerSecret(
+        name="grafana-datasource-litellm",
+        namespace=namespaces.MONITORING,
+        entries=(SecretEntry(key="password", remote_id=_READER_PASSWORD.remote_id),),
+        # JSON is YAML.
+        literals={"litellm-spend.yaml": json.dumps(file, sort_keys=True)},
+        # Grafana's sidecar looks for it.
+        labels={"grafana_datasource": "1"},
+    )
 
 
 def _environment_secret(inputs: PlatformInputs) -> ConsumerSecret:
@@ -447,6 +584,10 @@ def _environment_secret(inputs: PlatformInputs) -> ConsumerSecret:
     ]
     if has_several_replicas(inputs):
         entries.append(SecretEntry(key="REDIS_PASSWORD", remote_id=_VALKEY_PASSWORD.remote_id))
+    entries += [
+        SecretEntry(key="GENERIC_CLIENT_SECRET", remote_id=client.secret_id)
+        for client in _sign_in_clients(inputs)
+    ]
     return ConsumerSecret(
         name=secrets.LITELLM, namespace=namespaces.LITELLM, entries=tuple(entries)
     )
@@ -465,6 +606,8 @@ def _environment(inputs: PlatformInputs) -> dict[str, str]:
             "REDIS_HOST": endpoints.LITELLM_VALKEY.host,
             "REDIS_PORT": str(endpoints.LITELLM_VALKEY.port),
         }
+    if sign_in.has_sign_in(inputs):
+        environment |= _sign_in_environment(inputs)
     return environment
 
 

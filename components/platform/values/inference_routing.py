@@ -34,12 +34,28 @@ class GatewayReference(ChartValues):
     namespace: Name = "inference"
 
 
+class Backend(ChartValues):
+    """An InferencePool of the release's namespace and its share of the requests.
+
+    Shares are split here, between pools: a split behind one pool would hide from its picker.
+    """
+
+    pool: Name
+    weight: int = Field(default=1, ge=0, le=1_000_000)
+
+
 class ModelRoute(ChartValues):
-    """One model name to one InferencePool of the release's namespace."""
+    """The names of one model to its pools."""
 
     model: Name = Field(description="Value of `model` in the request body, and name of the route.")
-    pool: Name
+    adapters: tuple[Name, ...] = Field(
+        default=(), max_length=32, description="Further values of `model` that lead there."
+    )
+    backends: tuple[Backend, ...] = Field(min_length=1, max_length=16)
     timeout_seconds: int = Field(default=300, ge=1)
+    retry_after_seconds: int | None = Field(
+        default=None, ge=1, description="What a 503 tells its caller to wait; None says nothing."
+    )
 
 
 class Objective(ChartValues):

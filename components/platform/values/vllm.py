@@ -45,7 +45,7 @@ class Weights(ChartValues):
     token: SecretKey | None = Field(
         default=None, description="Hub token, mounted into the init container only."
     )
-    disk_gib: GiB = Field(default=30, ge=1, description="Size limit of the staged weights' volume.")
+    disk_gib: GiB = Field(default=30, ge=1, description="Size limit of each volume of weights.")
 
     @model_validator(mode="after")
     def _source_is_complete(self) -> Self:
@@ -58,6 +58,35 @@ class Weights(ChartValues):
         return self
 
 
+class HubFiles(ChartValues):
+    """One commit of a repository on the hub."""
+
+    repository: str = Field(min_length=3, description="<organisation>/<model>")
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+
+
+class Adapter(HubFiles):
+    """A LoRA adapter, staged beside the weights and served under a name of its own."""
+
+    name: Name
+
+
+class Speculation(ChartValues):
+    """Speculative decoding (vLLM 0.23, SpeculativeConfig)."""
+
+    method: Literal["ngram", "eagle", "eagle3", "draft_model"]
+    tokens: int = Field(ge=1)
+    prompt_lookup_max: int = Field(default=4, ge=1, description="For ngram only.")
+    draft: HubFiles | None = Field(default=None, description="Weights that guess.")
+
+    @model_validator(mode="after")
+    def _weights_fit_the_method(self) -> Self:
+        if (self.method == "ngram") != (self.draft is None):
+            msg = "all methods but ngram have weights that guess, and ngram has none"
+            raise ValueError(msg)
+        return self
+
+
 class Engine(ChartValues):
     """Arguments of `vllm serve`. What has no field goes into `extra_args`."""
 
@@ -66,6 +95,14 @@ class Engine(ChartValues):
     dtype: Literal["auto", "bfloat16", "float16"] = "auto"
     quantization: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$")
     tool_call_parser: str | None = Field(default=None, pattern=r"^[a-z0-9_]+$")
+    prefix_caching: bool = True
+    kv_cache_dtype: Literal["auto", "fp8", "fp8_e5m2"] = "auto"
+    max_num_seqs: int | None = Field(default=None, ge=1, description="Requests in one batch.")
+    speculation: Speculation | None = None
+    adapters: tuple[Adapter, ...] = ()
+    max_adapter_rank: int = Field(
+        default=16, ge=1, description="Every adapter gets GPU memory for this rank."
+    )
     extra_args: tuple[str, ...] = ()
 
 
@@ -73,7 +110,10 @@ class Gpu(ChartValues):
     """What a replica asks of the cluster's GPU nodes."""
 
     count: int = Field(
-        default=1, ge=1, description="GPUs of one replica; the tensor parallel size."
+        default=1, ge=1, description="GPUs of one replica on a node; the tensor parallel size."
+    )
+    nodes: int = Field(
+        default=1, ge=1, description="Nodes of one replica; the pipeline parallel size."
     )
     node_selector: Labels = Field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
@@ -97,6 +137,18 @@ class Host(ChartValues):
             msg = "shared_memory_gib counts against memory_gib and must be smaller"
             raise ValueError(msg)
         return self
+
+
+class Sleep(ChartValues):
+    """The way to zero replicas, and what wakes the model: any request that the gateway saw."""
+
+    idle_seconds: int = Field(ge=60, description="It sleeps when nobody asked for so long.")
+    route: str = Field(
+        pattern=r"^[a-z0-9-]+/[a-z0-9-]+$",
+        description="Namespace and name of its route, as the gateway's metrics spell them.",
+    )
+    pool: Name = Field(description="Its pool; the picker's metrics name it.")
+    held: bool = Field(description="Whether the picker keeps requests until a replica is there.")
 
 
 class Autoscaling(ChartValues):
@@ -125,6 +177,7 @@ class Autoscaling(ChartValues):
         default=3, ge=1, description="Failed polls before the fallback holds the current replicas."
     )
     paused: bool = Field(default=False, description="KEDA leaves the replicas as they are.")
+    sleep: Sleep | None = Field(default=None, description="None where it never sleeps.")
 
 
 class Replicas(ChartValues):
@@ -172,12 +225,16 @@ class Lifecycle(ChartValues):
     longest_request_seconds: int = Field(
         default=300, ge=1, description="A stream may run this long: the routes' timeout."
     )
+    warm_up_seconds: int = Field(
+        default=60, ge=1, description="What the first request of a new engine may take."
+    )
 
 
 class VllmValues(ChartValues):
     """All values of charts/vllm."""
 
-    model: Name = Field(description="Served model name, and value of the label llmp.dev/model.")
+    model: Name = Field(description="Value of the label llmp.dev/model; pools select by it.")
+    served_name: Name = Field(description="What callers put into `model`; a canary shares it.")
     image: Image
     weights: Weights
     engine: Engine
@@ -188,11 +245,14 @@ class VllmValues(ChartValues):
     autoscaling: Autoscaling | None = None
     rollout: Rollout = Rollout()
     lifecycle: Lifecycle = Lifecycle()
-    priority_class: ObjectName | None = None
     scrape_seconds: int = Field(default=15, ge=5, description="Interval of the ServiceMonitor.")
 
     @model_validator(mode="after")
     def _range_needs_a_scaler(self) -> Self:
+        names = [one.name for one in self.engine.adapters]
+        if len({self.served_name, *names}) <= len(names):
+            msg = "the model and its adapters need names of their own"
+            raise ValueError(msg)
         if self.autoscaling is None and self.replicas.min != self.replicas.max:
             msg = (
                 f"replicas {self.replicas.min} to {self.replicas.max} need autoscaling; "
