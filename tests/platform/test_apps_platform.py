@@ -173,12 +173,6 @@ def test_core_dns_is_scraped_where_it_runs() -> None:
     assert values(hetzner["kube-prometheus-stack"])["coreDns"]["enabled"]
 
 
-def test_alertmanager_is_off_and_grafana_does_not_ask_for_it() -> None:
-    stack = values(entries()["kube-prometheus-stack"])
-    assert stack["alertmanager"] == {"enabled": False}
-    assert stack["grafana"]["sidecar"]["datasources"]["alertmanager"] == {"enabled": False}
-
-
 def test_grafanas_password_is_one_that_the_chart_did_not_make() -> None:
     by_name = entries()
     admin = values(by_name["kube-prometheus-stack"])["grafana"]["admin"]
@@ -187,12 +181,6 @@ def test_grafanas_password_is_one_that_the_chart_did_not_make() -> None:
     keys = {key["key"] for key in secret["entries"]} | set(secret["literals"])
     assert {admin["userKey"], admin["passwordKey"]} == keys
     assert "monitoring-secrets" in by_name["kube-prometheus-stack"].requires
-
-
-def test_grafana_finds_dashboards_in_every_namespace() -> None:
-    sidecar = values(entries()["kube-prometheus-stack"])["grafana"]["sidecar"]
-    assert sidecar["dashboards"]["searchNamespace"] == "ALL"
-    assert sidecar["datasources"]["searchNamespace"] == "ALL"
 
 
 def test_the_substrates_own_dcgm_exporter_is_scraped_and_no_second_one_runs() -> None:

@@ -6,8 +6,12 @@ definition, a webhook that is not up, a Secret that is not there.
 
 from typing import Any, Final
 
-from components.contract import EXTERNAL_SECRETS_IDENTITY
-from components.platform.apps import namespaces
+from components.contract import (
+    CERT_MANAGER_IDENTITY,
+    EXTERNAL_SECRETS_IDENTITY,
+    SubstrateContract,
+)
+from components.platform.apps import namespaces, sign_in
 from components.platform.apps.parts import (
     PROMETHEUS_PODS,
     calls_api_server,
@@ -15,6 +19,7 @@ from components.platform.apps.parts import (
     compute,
     disruption_budget,
     entry,
+    has_several_replicas,
     is_prod,
     replicas,
     scraped,
@@ -22,9 +27,11 @@ from components.platform.apps.parts import (
 )
 from components.platform.catalogue import (
     CatalogueEntry,
+    Host,
     Kustomization,
     OwnChart,
     PlatformInputs,
+    SignInClient,
     UpstreamChart,
 )
 from components.platform.network import Connection, Outside, Pods
@@ -44,6 +51,7 @@ from components.versions import (
 
 GATEWAY_API_ENTRY: Final = "gateway-api"
 PROMETHEUS_CRDS_ENTRY: Final = "prometheus-crds"
+CERT_MANAGER_ENTRY: Final = "cert-manager"
 EXTERNAL_SECRETS_ENTRY: Final = "external-secrets"
 KEDA_ENTRY: Final = "keda"
 KUEUE_ENTRY: Final = "kueue"
@@ -56,6 +64,13 @@ GRAFANA_PODS: Final = Pods(
     namespace=namespaces.MONITORING, labels={"app.kubernetes.io/name": "grafana"}
 )
 
+ALERTMANAGER_PODS: Final = Pods(
+    namespace=namespaces.MONITORING, labels={"app.kubernetes.io/name": "alertmanager"}
+)
+
+GRAFANA_HOST: Final = "grafana"
+GRAFANA_CLIENT: Final = "grafana"
+GRAFANA_SIGN_IN: Final = "grafana-sign-in"
 GRAFANA_ADMIN: Final = "grafana-admin"
 GRAFANA_USER_KEY: Final = "admin-user"
 GRAFANA_PASSWORD_KEY: Final = "admin-password"  # noqa: S105 - the name of a key
@@ -64,6 +79,34 @@ _GRAFANA_ADMIN_PASSWORD: Final = GeneratedSecret(remote_id="grafana-admin-passwo
 _PROMETHEUS_DISK_GIB: Final = {"cost": 10, "dev": 20, "prod": 50}
 _PROMETHEUS_RETENTION: Final = {"cost": "7d", "dev": "7d", "prod": "15d"}
 _PROMETHEUS_MEMORY_MIB: Final = {"cost": 1024, "dev": 1024, "prod": 4096}
+_SMALLEST_DISK_GIB: Final = 10
+"""Hetzner sells none that is smaller."""
+
+_INHIBITIONS: Final = [
+    {
+        "source_matchers": ["severity = critical"],
+        "target_matchers": ["severity =~ warning|info"],
+        "equal": ["alertname", "namespace", "model_name"],
+    },
+    {
+        "source_matchers": ["alertname = SloErrorBudgetBurnsFast"],
+        "target_matchers": ["alertname = SloErrorBudgetBurnsSlowly"],
+        "equal": ["model_name", "slo"],
+    },
+    # Of a model that is not there nothing else is worth telling.
+    {
+        "source_matchers": ["alertname =~ ModelDown|ModelDoesNotStart"],
+        "target_matchers": ["alertname !~ ModelDown|ModelDoesNotStart", 'model_name != ""'],
+        "equal": ["model_name"],
+    },
+    # The chart's own: alerts of severity info only beside one of more weight.
+    {
+        "source_matchers": ["alertname = InfoInhibitor"],
+        "target_matchers": ["severity = info"],
+        "equal": ["namespace"],
+    },
+]
+"""Which alerts are not sent while another one fires."""
 
 
 def gateway_api(_inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
@@ -103,7 +146,7 @@ def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     budget = disruption_budget(inputs)
     return (
         entry(
-            "cert-manager",
+            CERT_MANAGER_ENTRY,
             namespaces.CERT_MANAGER,
             "platform",
             UpstreamChart(
@@ -117,6 +160,7 @@ def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                         "kind": "ControllerConfiguration",
                         "enableGatewayAPI": True,
                     },
+                    "serviceAccount": _service_account(inputs.contract, CERT_MANAGER_IDENTITY),
                     "replicaCount": replicas(inputs),
                     "podDisruptionBudget": budget,
                     "resources": compute(25, 128),
@@ -134,6 +178,7 @@ def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 },
             ),
             description="Certificates, issued and renewed",
+            rules=("cert-manager",),
             # With enableGatewayAPI on and no such definitions, the controller exits at start.
             requires=(GATEWAY_API_ENTRY,),
             connections=(
@@ -154,10 +199,6 @@ def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
 
 def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     """The operator that reads and writes the secret store."""
-    identity = inputs.contract.workload_identities.get(EXTERNAL_SECRETS_IDENTITY)
-    account: dict[str, Any] = {"create": True}
-    if identity is not None:
-        account |= {"name": identity.service_account, "annotations": dict(identity.annotations)}
     budget = disruption_budget(inputs)
     return (
         entry(
@@ -168,7 +209,7 @@ def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 pin=EXTERNAL_SECRETS,
                 values={
                     "installCRDs": True,
-                    "serviceAccount": account,
+                    "serviceAccount": _service_account(inputs.contract, EXTERNAL_SECRETS_IDENTITY),
                     "replicaCount": replicas(inputs),
                     "leaderElect": is_prod(inputs),
                     "podDisruptionBudget": budget,
@@ -182,6 +223,7 @@ def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 },
             ),
             description="Reads and writes the secret store",
+            rules=("external-secrets",),
             connections=(
                 calls_api_server(Pods(namespace=namespaces.EXTERNAL_SECRETS)),
                 webhook(
@@ -198,6 +240,15 @@ def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     )
 
 
+def _service_account(contract: SubstrateContract, identity: str) -> dict[str, Any]:
+    """Return the values of a service account, with the cloud identity that the contract has."""
+    account: dict[str, Any] = {"create": True}
+    trusted = contract.workload_identities.get(identity)
+    if trusted is not None:
+        account |= {"name": trusted.service_account, "annotations": dict(trusted.annotations)}
+    return account
+
+
 def _store_connections(inputs: PlatformInputs) -> tuple[Connection, ...]:
     """Return what the operator needs to reach the store, where it is not the cluster itself."""
     if inputs.contract.secret_store.kind != "google-secret-manager":
@@ -209,11 +260,7 @@ def _store_connections(inputs: PlatformInputs) -> tuple[Connection, ...]:
 
 
 def kube_prometheus_stack(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
-    """Prometheus, its operator, Grafana, kube-state-metrics and node-exporter.
-
-    Alertmanager is off: there is no rule of ours to send and nobody to send it to yet, and one
-    without a receiver only looks like alerting.
-    """
+    """Prometheus, its operator, Alertmanager, Grafana, kube-state-metrics and node-exporter."""
     return (
         entry(
             "kube-prometheus-stack",
@@ -224,7 +271,7 @@ def kube_prometheus_stack(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 values={
                     # The definitions are the entry prometheus-crds.
                     "crds": {"enabled": False},
-                    "alertmanager": {"enabled": False},
+                    "alertmanager": _alertmanager(inputs),
                     # GKE does not expose them; k3s runs them inside one process on the loopback.
                     "kubeControllerManager": {"enabled": False},
                     "kubeScheduler": {"enabled": False},
@@ -242,8 +289,16 @@ def kube_prometheus_stack(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                         "prometheusSpec": _prometheus_spec(inputs),
                         "additionalPodMonitors": _pod_monitors(inputs),
                     },
-                    "grafana": _grafana(),
-                    "kube-state-metrics": {"resources": compute(20, 128)},
+                    "grafana": _grafana(inputs),
+                    "kube-state-metrics": {
+                        "resources": compute(20, 128),
+                        # Who pays for what, and which Deployment runs which model.
+                        "metricLabelsAllowlist": [
+                            "deployments=[llmp.dev/model]",
+                            "namespaces=[team,environment,llmp.dev/tenant]",
+                            "pods=[team,model,environment,llmp.dev/model]",
+                        ],
+                    },
                     "prometheus-node-exporter": {"resources": compute(20, 64)},
                 },
             ),
@@ -262,12 +317,45 @@ def kube_prometheus_stack(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     ),
                     literals={GRAFANA_USER_KEY: "admin"},
                 ),
+                *(
+                    ConsumerSecret(
+                        name=GRAFANA_SIGN_IN,
+                        namespace=namespaces.MONITORING,
+                        entries=(SecretEntry(key="client-secret", remote_id=client.secret_id),),
+                    )
+                    for client in _grafana_client(inputs)
+                ),
             ),
             generates=(_GRAFANA_ADMIN_PASSWORD,),
             connections=_monitoring_connections(inputs),
+            hosts=_grafana_host(inputs),
+            sign_in_clients=_grafana_client(inputs),
+            dashboards=("gpu",) if inputs.contract.gpu.dcgm is not None else (),
+            rules=("gpu",) if inputs.contract.gpu.dcgm is not None else (),
             # The Service that finds CoreDNS lies next to it.
             extra_namespaces=(namespaces.KUBE_SYSTEM,),
             gate_timeout_seconds=900,
+        ),
+    )
+
+
+def _grafana_client(inputs: PlatformInputs) -> tuple[SignInClient, ...]:
+    if not sign_in.has_sign_in(inputs):
+        return ()
+    return (sign_in.client(GRAFANA_CLIENT, GRAFANA_HOST, "/login/generic_oauth"),)
+
+
+def _grafana_host(inputs: PlatformInputs) -> tuple[Host, ...]:
+    """Return Grafana's host: only where people sign in as themselves."""
+    if not sign_in.has_sign_in(inputs):
+        return ()
+    return (
+        Host(
+            name=GRAFANA_HOST,
+            service="kube-prometheus-stack-grafana",
+            port=80,
+            pods=GRAFANA_PODS,
+            target_port=3000,
         ),
     )
 
@@ -284,6 +372,9 @@ def _monitoring_connections(inputs: PlatformInputs) -> tuple[Connection, ...]:
         scraped(operator, 10250),
         scraped(GRAFANA_PODS, 3000),
         scraped(PROMETHEUS_PODS, 9090, 8080),
+        # Also where Prometheus sends its alerts.
+        scraped(ALERTMANAGER_PODS, 9093, 8080),
+        Connection(client=GRAFANA_PODS, server=ALERTMANAGER_PODS, ports=(9093,)),
         scraped(
             Pods(
                 namespace=namespaces.MONITORING,
@@ -297,21 +388,76 @@ def _monitoring_connections(inputs: PlatformInputs) -> tuple[Connection, ...]:
         # CoreDNS.
         scraped(Pods(namespace=namespaces.KUBE_SYSTEM), 9153),
     ]
+    if has_several_replicas(inputs):
+        # They tell each other what was sent, so that nobody is told twice.
+        found += [
+            Connection(
+                client=ALERTMANAGER_PODS,
+                server=ALERTMANAGER_PODS,
+                ports=(9094,),
+                protocol=protocol,
+            )
+            for protocol in ("TCP", "UDP")
+        ]
+    if sign_in.has_sign_in(inputs):
+        found.append(sign_in.calls_dex(GRAFANA_PODS))
     dcgm = inputs.contract.gpu.dcgm
     if dcgm is not None:
         found.append(scraped(Pods(namespace=dcgm.namespace, labels=dcgm.pod_labels), 9400))
     return tuple(found)
 
 
-def _prometheus_spec(inputs: PlatformInputs) -> dict[str, Any]:
-    tier = inputs.config.tier
-    disk = _PROMETHEUS_DISK_GIB[tier]
+def _alertmanager(inputs: PlatformInputs) -> dict[str, Any]:
+    """Return Alertmanager's values; who is told is the entry observability.
+
+    Each receiver is an object of its own there. One whose Secret is missing is left out by the
+    operator; in this configuration it would keep Alertmanager from starting.
+    """
+    spec: dict[str, Any] = {
+        "replicas": replicas(inputs),
+        "resources": compute(20, 128),
+        # By default an object's receiver is told only of alerts from the object's namespace.
+        "alertmanagerConfigMatcherStrategy": {"type": "None"},
+        # By default whoever may write such an object in any namespace could read every alert.
+        "alertmanagerConfigNamespaceSelector": {
+            "matchLabels": {"kubernetes.io/metadata.name": namespaces.MONITORING}
+        },
+    }
+    if is_prod(inputs):
+        # Silences outlive both pods.
+        spec["storage"] = {"volumeClaimTemplate": {"spec": _claim(inputs, _SMALLEST_DISK_GIB)}}
+        spec["persistentVolumeClaimRetentionPolicy"] = {
+            "whenDeleted": "Delete",
+            "whenScaled": "Retain",
+        }
+    return {
+        "podDisruptionBudget": disruption_budget(inputs),
+        "alertmanagerSpec": spec,
+        "config": {
+            "route": {
+                "receiver": "null",
+                "group_by": ["alertname", "namespace", "model_name", "team"],
+                "routes": [],
+            },
+            "receivers": [{"name": "null"}],
+            "inhibit_rules": _INHIBITIONS,
+        },
+    }
+
+
+def _claim(inputs: PlatformInputs, disk_gib: int) -> dict[str, Any]:
     claim: dict[str, Any] = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": f"{disk}Gi"}},
+        "resources": {"requests": {"storage": f"{disk_gib}Gi"}},
     }
     if inputs.contract.storage_class is not None:
         claim["storageClassName"] = inputs.contract.storage_class
+    return claim
+
+
+def _prometheus_spec(inputs: PlatformInputs) -> dict[str, Any]:
+    tier = inputs.config.tier
+    disk = _PROMETHEUS_DISK_GIB[tier]
     return {
         # Left at their defaults, these five would see only the monitors of this one release.
         "serviceMonitorSelectorNilUsesHelmValues": False,
@@ -324,7 +470,7 @@ def _prometheus_spec(inputs: PlatformInputs) -> dict[str, Any]:
         # Old blocks go before the disk is full: a full disk stops Prometheus for good.
         "retentionSize": f"{disk * 8 // 10}GiB",
         "resources": compute(200, _PROMETHEUS_MEMORY_MIB[tier]),
-        "storageSpec": {"volumeClaimTemplate": {"spec": claim}},
+        "storageSpec": {"volumeClaimTemplate": {"spec": _claim(inputs, disk)}},
         # By default a claim outlives its Prometheus, and its disk the cluster.
         "persistentVolumeClaimRetentionPolicy": {"whenDeleted": "Delete", "whenScaled": "Retain"},
     }
@@ -345,14 +491,16 @@ def _pod_monitors(inputs: PlatformInputs) -> list[dict[str, Any]]:
     ]
 
 
-def _grafana() -> dict[str, Any]:
-    return {
+def _grafana(inputs: PlatformInputs) -> dict[str, Any]:
+    values: dict[str, Any] = {
         # Without it the chart makes a password of its own, which everybody knows.
         "admin": {
             "existingSecret": GRAFANA_ADMIN,
             "userKey": GRAFANA_USER_KEY,
             "passwordKey": GRAFANA_PASSWORD_KEY,
         },
+        # A role in its own namespace: by default Grafana reads the Secrets of all of them.
+        "rbac": {"namespaced": True},
         "defaultDashboardsTimezone": "browser",
         "resources": compute(50, 512),
         # It would run a floating image, and Argo CD does not run Helm tests.
@@ -364,12 +512,49 @@ def _grafana() -> dict[str, Any]:
         },
         "sidecar": {
             "resources": compute(10, 128),
-            "dashboards": {"enabled": True, "searchNamespace": "ALL", "resource": "configmap"},
-            "datasources": {
+            "dashboards": {
                 "enabled": True,
-                "searchNamespace": "ALL",
-                "alertmanager": {"enabled": False},
+                "searchNamespace": namespaces.MONITORING,
+                "resource": "configmap",
             },
+            "datasources": {"enabled": True, "searchNamespace": namespaces.MONITORING},
+        },
+    }
+    if sign_in.has_sign_in(inputs):
+        values["grafana.ini"] |= _grafana_sign_in(inputs)
+        values["envValueFrom"] = {
+            "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET": {
+                "secretKeyRef": {"name": GRAFANA_SIGN_IN, "key": "client-secret"}
+            }
+        }
+    return values
+
+
+def _grafana_sign_in(inputs: PlatformInputs) -> dict[str, Any]:
+    """Return Grafana's settings of single sign-on, only where there is one.
+
+    The form of the local admin goes with it; without Dex nobody could sign in any more. The API
+    keeps the admin's password, for the day when Dex is down.
+    """
+    administrators = [
+        f"email == '{sign_in.admin_email(inputs)}'",
+        *(f"contains(groups || `[]`, '{one}')" for one in inputs.config.identity.admin_groups),
+    ]
+    return {
+        "server": {"root_url": sign_in.url(inputs, GRAFANA_HOST)},
+        "security": {"cookie_secure": True},
+        "auth": {"disable_login_form": True},
+        "auth.generic_oauth": {
+            "enabled": True,
+            "name": "Dex",
+            "client_id": GRAFANA_CLIENT,
+            "scopes": sign_in.GROUP_SCOPES,
+            "auth_url": sign_in.authorization_url(inputs),
+            "token_url": sign_in.token_url(),
+            "api_url": sign_in.userinfo_url(),
+            "use_pkce": True,
+            "allow_sign_up": True,
+            "role_attribute_path": f"({' || '.join(administrators)}) && 'Admin' || 'Viewer'",
         },
     }
 
@@ -383,6 +568,7 @@ def keda(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
         "operator": {"replicaCount": replicas(inputs)},
         "metricsServer": {"replicaCount": replicas(inputs)},
         "webhooks": {"replicaCount": replicas(inputs)},
+        "prometheus": {"operator": {"enabled": True}},
         "resources": {
             "operator": compute(100, 256),
             "metricServer": compute(100, 256),
@@ -401,6 +587,7 @@ def keda(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             UpstreamChart(pin=KEDA, values=values),
             feature="autoscaling",
             description="Scales models on what waits for them",
+            rules=("keda",),
             connections=(
                 calls_api_server(Pods(namespace=namespaces.KEDA)),
                 Connection(
@@ -444,6 +631,7 @@ def kueue(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "platform",
             UpstreamChart(pin=KUEUE, values=values),
             description="GPU quota for the jobs of tenants",
+            rules=("kueue",),
             connections=(
                 calls_api_server(Pods(namespace=namespaces.KUEUE)),
                 # Webhooks, and the API of who waits in which queue.

@@ -1,0 +1,1 @@
+"""Tests of the rules and dashboards of charts/observability."""
