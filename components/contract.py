@@ -21,6 +21,10 @@ LABEL_FIELDS: Final = ("version", "cloud", "region", "cluster_name")
 EXTERNAL_SECRETS_IDENTITY: Final = "external_secrets"
 """Key of the workload identity that reads and writes the secret store."""
 
+CERT_MANAGER_IDENTITY: Final = "cert_manager"
+EXTERNAL_DNS_IDENTITY: Final = "external_dns"
+"""Keys of the workload identities that write records of the platform's DNS zone."""
+
 
 class ContractModel(BaseModel):
     """Base of all parts of the contract: frozen, and closed to unknown keys."""
@@ -54,6 +58,15 @@ class DcgmExporter(ContractModel):
     port: str = Field(description="Name of the container port that serves the metrics.")
 
 
+class ComputeClass(ContractModel):
+    """The GKE compute class that all GPU pools belong to; the platform makes the object of it."""
+
+    name: str = Field(description="Value of the node label cloud.google.com/compute-class.")
+    priorities: tuple[tuple[str, ...], ...] = Field(
+        min_length=1, description="Node pools by preference; those of one step are equally good."
+    )
+
+
 class GpuProfile(ContractModel):
     """How a pod gets a GPU on this substrate: `nvidia.com/gpu` is schedulable under these terms."""
 
@@ -75,6 +88,7 @@ class GpuProfile(ContractModel):
         description="RuntimeClass that GPU pods need; None where the node default has it.",
     )
     dcgm: DcgmExporter | None = None
+    compute_class: ComputeClass | None = None
 
 
 class SecretStore(ContractModel):
@@ -137,6 +151,10 @@ class SubstrateContract(ContractModel):
     )
     workload_identities: dict[str, WorkloadIdentity] = Field(
         default_factory=dict, description="By who has it, for example external_secrets."
+    )
+    argo_cd_sign_in: bool = Field(
+        default=False,
+        description="Whether Argo CD signs its users in at the platform's identity provider.",
     )
 
     @field_validator("load_balancer_annotations")

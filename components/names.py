@@ -25,6 +25,19 @@ APP_PROJECT: Final = "platform"
 IN_CLUSTER_SERVER: Final = "https://kubernetes.default.svc"
 """The Kubernetes API as pods of the same cluster reach it; Argo CD knows its own cluster by it."""
 
+SIGN_IN_HOST: Final = "auth"
+"""Host of the identity provider below the platform's domain; its address is its issuer too."""
+
+ARGO_CD_HOST: Final = "argocd"
+ARGO_CD_CLIENT: Final = "argocd"
+"""Argo CD as the identity provider's client."""
+ARGO_CD_CLIENT_SECRET: Final = "argocd-sign-in"  # noqa: S105 - the name of a Secret
+ARGO_CD_CLIENT_SECRET_KEY: Final = "clientSecret"  # noqa: S105 - the name of a key
+
+TRUST_BUNDLE: Final = "llmp-trusted-certificates"
+"""ConfigMap of every namespace with the authorities to trust, where the cluster has one itself."""
+TRUST_BUNDLE_KEY: Final = "ca-certificates.crt"
+
 _DIGEST_LENGTH: Final = 6
 
 
@@ -45,6 +58,16 @@ def fit(name: str, limit: int) -> str:
     digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGEST_LENGTH]
     tail = keep // 2
     return f"{name[: keep - tail].rstrip('-')}-{digest}-{name[len(name) - tail :].lstrip('-')}"
+
+
+def issuer_url(domain: str) -> str:
+    """Return the issuer of the platform's identity provider, which never ends in a slash."""
+    return f"https://{SIGN_IN_HOST}.{domain}"
+
+
+def admin_email(domain: str, configured: str | None) -> str:
+    """Return the address of the identity provider's own user."""
+    return f"admin@{domain}" if configured is None else configured
 
 
 def gcp_service_account(cluster: str, role: str) -> str:

@@ -1,12 +1,21 @@
 """The contract that a stack's config leads to, as far as config alone can tell."""
 
+from dataclasses import replace
+
 from components.contract import Dns, SecretStore, SubstrateContract
+from components.names import admin_email, issuer_url
 from components.platform import apps
 from components.platform.catalogue import PlatformInputs
 from components.platform.config import Cloudflare, GoogleDns
-from components.substrate.gke_topology import gke_contract
+from components.substrate.argocd import ArgoCdSignIn
+from components.substrate.gke_topology import GkeTopology, gke_contract
 from components.substrate.hetzner_topology import hetzner_contract
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
+
+
+def gke_topology(stack: GkeStack) -> GkeTopology:
+    """Return the topology of a stack, with what the platform's features ask of its pools."""
+    return replace(stack.gke.topology(), compute_class=stack.platform.features.compute_class)
 
 
 def known_contract(stack: Stack) -> SubstrateContract | None:
@@ -14,10 +23,11 @@ def known_contract(stack: Stack) -> SubstrateContract | None:
     match stack:
         case GkeStack():
             return gke_contract(
-                stack.gke.topology(),
+                gke_topology(stack),
                 secret_store=secret_store(stack),
                 domain=stack.platform.domain,
                 dns=dns(stack),
+                argo_cd_sign_in=argo_cd_sign_in(stack) is not None,
             )
         case HetznerStack():
             return hetzner_contract(
@@ -25,6 +35,7 @@ def known_contract(stack: Stack) -> SubstrateContract | None:
                 secret_store=secret_store(stack),
                 domain=stack.platform.domain,
                 dns=dns(stack),
+                argo_cd_sign_in=argo_cd_sign_in(stack) is not None,
             )
         case ExistingStack():
             facts = stack.existing.contract
@@ -36,7 +47,29 @@ def known_contract(stack: Stack) -> SubstrateContract | None:
                 secret_store=secret_store(stack),
                 domain=stack.platform.domain,
                 dns=dns(stack),
+                argo_cd_sign_in=argo_cd_sign_in(stack) is not None,
             )
+
+
+def argo_cd_sign_in(stack: Stack) -> ArgoCdSignIn | None:
+    """Return how users sign in at the Argo CD that the stack installs.
+
+    None without feature identity, and for an Argo CD that is there already: its settings are its
+    owner's.
+    """
+    platform = stack.platform
+    if not (platform.features.identity and platform.features.public_edge) or (
+        platform.domain is None
+    ):
+        return None
+    if isinstance(stack, ExistingStack) and not stack.existing.install_argo_cd:
+        return None
+    return ArgoCdSignIn(
+        issuer=issuer_url(platform.domain),
+        admin_email=admin_email(platform.domain, platform.identity.admin_email),
+        admin_groups=platform.identity.admin_groups,
+        trust_bundle=platform.features.internal_ca and platform.dns.provider == "none",
+    )
 
 
 def secret_store(stack: Stack) -> SecretStore:

@@ -8,7 +8,7 @@ from components.contract import SubstrateContract
 from components.substrate.existing_cluster import ExistingCluster, ExistingClusterArgs
 from stacks.config import ConfigError, ExistingStack, Problem
 from stacks.config.rules import contract_problems
-from stacks.contracts import known_contract
+from stacks.contracts import argo_cd_sign_in, known_contract
 from stacks.platform import deploy_platform, export_outputs
 
 
@@ -82,6 +82,7 @@ def _deploy(
             contract=contract,
             install_argo_cd=install_argo_cd,
             high_availability=stack.platform.tier == "prod",
+            argo_cd_sign_in=argo_cd_sign_in(stack),
         ),
         opts=pulumi.ResourceOptions(providers=[provider]),
     )

@@ -5,13 +5,21 @@ import pulumi_gcp as gcp
 
 from components.substrate.gke_substrate import GkeSubstrate, GkeSubstrateArgs
 from stacks.config import GkeStack
-from stacks.contracts import dns, generated_secrets, known_contract, secret_store, supplied_secrets
+from stacks.contracts import (
+    argo_cd_sign_in,
+    dns,
+    generated_secrets,
+    gke_topology,
+    known_contract,
+    secret_store,
+    supplied_secrets,
+)
 from stacks.platform import deploy_platform, export_outputs
 
 
 def deploy(stack: GkeStack) -> None:
     """Build both trees on Google Cloud, and export the outputs."""
-    topology = stack.gke.topology()
+    topology = gke_topology(stack)
     google = gcp.Provider(
         "google",
         project=topology.project,
@@ -30,6 +38,7 @@ def deploy(stack: GkeStack) -> None:
             generated_secrets=generated_secrets(stack, contract) if contract else (),
             supplied_secrets=supplied_secrets(stack, contract) if contract else (),
             high_availability=stack.platform.tier == "prod",
+            argo_cd_sign_in=argo_cd_sign_in(stack),
         ),
         opts=pulumi.ResourceOptions(providers=[google]),
     )

@@ -6,7 +6,7 @@ import pulumi
 
 from components.substrate.hetzner_substrate import HetznerSubstrate, HetznerSubstrateArgs
 from stacks.config import ConfigError, HetznerStack, Problem
-from stacks.contracts import dns, secret_store
+from stacks.contracts import argo_cd_sign_in, dns, secret_store
 from stacks.platform import deploy_platform, export_outputs
 
 TOKEN_VARIABLE = "HCLOUD_TOKEN"  # noqa: S105 - the name of a variable
@@ -27,6 +27,7 @@ def deploy(stack: HetznerStack) -> None:
             domain=stack.platform.domain,
             dns=dns(stack),
             high_availability=stack.platform.tier == "prod",
+            argo_cd_sign_in=argo_cd_sign_in(stack),
         ),
     )
     export_outputs(substrate.contract, substrate.kubeconfig)

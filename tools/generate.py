@@ -15,16 +15,26 @@ from types import MappingProxyType
 from typing import Any, Final, cast
 
 from components.platform.values.base import ChartValues
+from components.platform.values.benchmark import BenchmarkValues
+from components.platform.values.compute_class import ComputeClassValues
+from components.platform.values.edge import EdgeValues
 from components.platform.values.egress import EgressValues
+from components.platform.values.embeddings import EmbeddingsValues
+from components.platform.values.gpu_smoke import GpuSmokeValues
 from components.platform.values.guardrails import GuardrailsValues
 from components.platform.values.inference_routing import InferenceRoutingValues
+from components.platform.values.issuers import IssuersValues
+from components.platform.values.kserve_models import KserveModelsValues
 from components.platform.values.kueue_queues import KueueQueuesValues
 from components.platform.values.llm_gateway import LlmGatewayValues
 from components.platform.values.network import NetworkValues
+from components.platform.values.observability import ObservabilityValues
 from components.platform.values.policies import PoliciesValues
 from components.platform.values.secrets import SecretsValues
+from components.platform.values.simulator import SimulatorValues
 from components.platform.values.vllm import VllmValues
 from stacks.render import render
+from tools import dashboards
 from tools.configuration_reference import configuration_reference
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -36,14 +46,23 @@ DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 CHARTS: Final[Mapping[str, type[ChartValues]]] = MappingProxyType(
     {
+        "benchmark": BenchmarkValues,
+        "compute-class": ComputeClassValues,
+        "edge": EdgeValues,
         "egress": EgressValues,
+        "embeddings": EmbeddingsValues,
+        "gpu-smoke": GpuSmokeValues,
         "guardrails": GuardrailsValues,
         "inference-routing": InferenceRoutingValues,
+        "issuers": IssuersValues,
+        "kserve-models": KserveModelsValues,
         "kueue-queues": KueueQueuesValues,
         "llm-gateway": LlmGatewayValues,
         "network": NetworkValues,
         "policies": PoliciesValues,
+        "observability": ObservabilityValues,
         "secrets": SecretsValues,
+        "simulator": SimulatorValues,
         "vllm": VllmValues,
     }
 )
@@ -94,6 +113,10 @@ def generated() -> dict[Path, str]:
     return (
         golden_files(ROOT)
         | {ROOT / "docs" / "configuration.md": configuration_reference()}
+        | {
+            ROOT / "charts" / "observability" / "dashboards" / name: text
+            for name, text in dashboards.files().items()
+        }
         | {
             ROOT / "charts" / chart / "values.schema.json": json.dumps(
                 schema(values), indent=2, sort_keys=True

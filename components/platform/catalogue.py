@@ -106,6 +106,8 @@ class Host:
     """Path prefixes that are routed."""
     open_paths: tuple[str, ...] = ()
     """Path prefixes that need no session although `sign_in` asks for one."""
+    requests_per_second: int | None = None
+    """What one proxy of the edge lets in for it, over all callers; None for the edge's own limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -964,11 +964,6 @@ ExtraArgument = Annotated[
 
 Engine = Literal["vllm", "kserve", "llm_d", "text_embeddings_inference", "simulator", "external"]
 
-CPU_ENGINES: Final[frozenset[Engine]] = frozenset(
-    {"text_embeddings_inference", "simulator", "external"}
-)
-"""Engines that ask for no GPU."""
-
 EXTERNAL_FIELDS: Final = frozenset(
     {
         "name",
@@ -1064,17 +1059,13 @@ class Model(Section):
     objectives: Objectives = Objectives()
     price: Price
 
-    @model_validator(mode="before")
-    @classmethod
-    def _a_provider_is_an_engine(cls, data: object) -> object:
-        if not isinstance(data, dict):
-            return data
-        fields = cast("dict[str, object]", data)
-        source = fields.get("source")
-        is_external = isinstance(source, ExternalSource) or (
-            isinstance(source, dict) and "provider" in source
-        )
-        return {"engine": "external", **fields} if is_external else fields
+    @model_validator(mode="after")
+    def _a_provider_is_an_engine(self) -> Self:
+        if isinstance(self.source, ExternalSource) and "engine" not in self.model_fields_set:
+            # Not by a validator that sees the data first: behind one of those, pydantic takes the
+            # lists of a stack file for Python's own, and refuses them for tuples.
+            object.__setattr__(self, "engine", "external")
+        return self
 
     @model_validator(mode="after")
     def _fields_fit_the_source(self) -> Self:
@@ -1101,11 +1092,6 @@ class Model(Section):
                 msg = f"extra_args may not set --{name}: it has a field, or the platform owns it"
                 raise ValueError(msg)
         return self
-
-    @property
-    def gpus(self) -> int:
-        """GPUs of one replica on all of its nodes; some engines use none."""
-        return 0 if self.engine in CPU_ENGINES else self.gpu.total
 
     @property
     def token_secret(self) -> str | None:

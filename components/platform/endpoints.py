@@ -34,6 +34,12 @@ class Endpoint:
 PROMETHEUS: Final = Endpoint(
     service="kube-prometheus-stack-prometheus", namespace="monitoring", port=9090
 )
+LOKI: Final = Endpoint(service="loki", namespace="logging", port=3100)
+TEMPO: Final = Endpoint(service="tempo", namespace="tracing", port=3200)
+TEMPO_SPANS: Final = Endpoint(service="tempo", namespace="tracing", port=4317)
+SPANS_GRPC: Final = Endpoint(service="otel-collector", namespace="tracing", port=4317)
+"""Where every sender hands its spans in: the collector, by OTLP over gRPC."""
+OPENBAO: Final = Endpoint(service="openbao", namespace="openbao", port=8200, scheme="https")
 INFERENCE_GATEWAY: Final = Endpoint(service="inference-gateway", namespace="inference", port=80)
 LITELLM: Final = Endpoint(service="litellm", namespace="litellm", port=4000)
 LITELLM_DATABASE: Final = Endpoint(
@@ -43,6 +49,17 @@ LITELLM_DATABASE: Final = Endpoint(
 LITELLM_VALKEY: Final = Endpoint(
     service="litellm-valkey", namespace="litellm", port=6379, scheme="redis"
 )
+LITELLM_QDRANT: Final = Endpoint(service="litellm-qdrant", namespace="litellm", port=6333)
+EGRESS_GATEWAY: Final = Endpoint(service="egress-gateway", namespace="egress", port=80)
+PRESIDIO_ANALYZER: Final = Endpoint(
+    service="presidio-analyzer", namespace="guardrails", port=3000
+)
+PRESIDIO_ANONYMIZER: Final = Endpoint(
+    service="presidio-anonymizer", namespace="guardrails", port=3000
+)
+
+DEX: Final = Endpoint(service="dex", namespace="identity", port=5556)
+OAUTH2_PROXY: Final = Endpoint(service="oauth2-proxy", namespace="identity", port=80)
 
 
 def model_server(model: str) -> Endpoint:

@@ -10,7 +10,16 @@ import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from components.contract import SubstrateContract, Toleration
-from components.names import ARGO_CD_NAMESPACE, IN_CLUSTER_SERVER
+from components.names import (
+    ARGO_CD_CLIENT,
+    ARGO_CD_CLIENT_SECRET,
+    ARGO_CD_CLIENT_SECRET_KEY,
+    ARGO_CD_HOST,
+    ARGO_CD_NAMESPACE,
+    IN_CLUSTER_SERVER,
+    TRUST_BUNDLE,
+    TRUST_BUNDLE_KEY,
+)
 from components.versions import ARGO_CD
 
 FULL_NAME: Final = "argocd"
@@ -57,6 +66,41 @@ return { status = "Progressing", message = "Waiting for the Ready condition" }
 """
 """A PostgreSQL cluster is there when it says Ready, so that what needs it waits for it."""
 
+LEADER_WORKER_SET_HEALTH: Final = """\
+local wanted = obj.spec.replicas or 1
+local status = obj.status or {}
+if (status.observedGeneration or obj.metadata.generation) ~= obj.metadata.generation then
+  return { status = "Progressing", message = "Waiting for the controller" }
+end
+local ready = status.readyReplicas or 0
+if ready >= wanted and (status.updatedReplicas or 0) >= wanted then
+  return { status = "Healthy", message = ready .. " groups are ready" }
+end
+return { status = "Progressing", message = ready .. " of " .. wanted .. " groups are ready" }
+"""
+"""A model on several nodes is there when all its groups are; none are wanted while it sleeps."""
+
+
+TRUST_FOLDER: Final = "/etc/llmp-trust"
+"""Where Argo CD reads which authorities to trust, in a cluster that has one of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArgoCdSignIn:
+    """How Argo CD's users sign in at the platform's identity provider. None of it is secret.
+
+    Argo CD reads the client secret from a labelled Secret that the platform makes later. Until
+    then, and whenever the identity provider is down, the local admin signs in.
+    """
+
+    issuer: str
+    admin_email: str
+    """Who may do everything, besides the local admin."""
+    admin_groups: tuple[str, ...] = ()
+    """Groups whose people may too. Everybody else may do nothing."""
+    trust_bundle: bool = False
+    """Whether the issuer's certificate is signed by the cluster's own authority."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ArgoCdArgs:
@@ -68,6 +112,8 @@ class ArgoCdArgs:
     node_selector: Mapping[str, str] = field(default_factory=dict[str, str])
     """Where all of it runs; empty for any node."""
     tolerations: tuple[Toleration, ...] = ()
+    sign_in: ArgoCdSignIn | None = None
+    """None where the local admin is the only user."""
 
 
 class ArgoCd(pulumi.ComponentResource):
@@ -75,8 +121,8 @@ class ArgoCd(pulumi.ComponentResource):
 
     It owns no Application and no AppProject but `default`, which it empties: an Application that
     names no project gets nowhere. Nobody reaches it from outside: its Service is internal, and TLS
-    ends at the gateway. The local admin stays on, because without an identity provider nobody else
-    could sign in; Argo CD makes that password itself, in the cluster.
+    ends at the gateway. The local admin stays on also where there is an identity provider, which
+    itself comes by Argo CD and may be down; Argo CD makes that password itself, in the cluster.
     """
 
     namespace: pulumi.Output[str]
@@ -171,7 +217,7 @@ def argo_cd_values(args: ArgoCdArgs) -> dict[str, Any]:
             # Without a domain it is reached by port-forward, and this is only what it calls itself.
             "domain": f"{FULL_NAME}-server.{ARGO_CD_NAMESPACE}.svc"
             if domain is None
-            else f"argocd.{domain}",
+            else f"{ARGO_CD_HOST}.{domain}",
             "logging": {"format": "json"},
             "networkPolicy": {"create": True},
             "nodeSelector": {"kubernetes.io/os": "linux", **args.node_selector},
@@ -188,7 +234,12 @@ def argo_cd_values(args: ArgoCdArgs) -> dict[str, Any]:
                 "resource.customizations.health.postgresql.cnpg.io_Cluster": (
                     POSTGRES_CLUSTER_HEALTH
                 ),
+                "resource.customizations.health.leaderworkerset.x-k8s.io_LeaderWorkerSet": (
+                    LEADER_WORKER_SET_HEALTH
+                ),
+                **_oidc(args.sign_in),
             },
+            "rbac": _rights(args.sign_in),
             "params": {
                 "server.insecure": True,
                 "controller.diff.server.side": True,
@@ -210,6 +261,7 @@ def argo_cd_values(args: ArgoCdArgs) -> dict[str, Any]:
             "service": {"type": "ClusterIP"},
             "metrics": metrics,
             "resources": _resources(cpu="50m", memory="128Mi", limit="512Mi"),
+            **_trust(args.sign_in),
         },
         "repoServer": {
             "replicas": replicas,
@@ -226,6 +278,55 @@ def argo_cd_values(args: ArgoCdArgs) -> dict[str, Any]:
         },
         "redis": {"resources": _resources(cpu="50m", memory="64Mi", limit="256Mi")},
         "extraObjects": [_empty_default_project()],
+    }
+
+
+def _oidc(sign_in: ArgoCdSignIn | None) -> dict[str, Any]:
+    if sign_in is None:
+        return {}
+    settings = {
+        "name": "Dex",
+        "issuer": sign_in.issuer,
+        "clientID": ARGO_CD_CLIENT,
+        "clientSecret": f"${ARGO_CD_CLIENT_SECRET}:{ARGO_CD_CLIENT_SECRET_KEY}",
+        "requestedScopes": ["openid", "profile", "email", "groups"],
+    }
+    # Argo CD takes text here, and JSON is YAML.
+    return {"oidc.config": json.dumps(settings, indent=2)}
+
+
+def _rights(sign_in: ArgoCdSignIn | None) -> dict[str, Any]:
+    """Return who may do what: who is not listed sees nothing."""
+    administrators = () if sign_in is None else (sign_in.admin_email, *sign_in.admin_groups)
+    return {
+        "policy.default": "",
+        "policy.csv": "".join(f'g, "{one}", role:admin\n' for one in administrators),
+        "scopes": "[groups, email]",
+    }
+
+
+def _trust(sign_in: ArgoCdSignIn | None) -> dict[str, Any]:
+    """Return what makes the server trust the cluster's own authority.
+
+    The ConfigMap comes with the platform, after Argo CD, hence optional. Go reads the certificates
+    once, so a server that asked before they came must start again.
+    """
+    if sign_in is None or not sign_in.trust_bundle:
+        return {}
+    name = "platform-trust"
+    return {
+        "env": [{"name": "SSL_CERT_DIR", "value": f"{TRUST_FOLDER}:/etc/ssl/certs"}],
+        "volumes": [
+            {
+                "name": name,
+                "configMap": {
+                    "name": TRUST_BUNDLE,
+                    "optional": True,
+                    "items": [{"key": TRUST_BUNDLE_KEY, "path": TRUST_BUNDLE_KEY}],
+                },
+            }
+        ],
+        "volumeMounts": [{"name": name, "mountPath": TRUST_FOLDER, "readOnly": True}],
     }
 
 

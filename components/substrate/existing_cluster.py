@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 
 from components.contract import SubstrateContract
-from components.substrate.argocd import ArgoCd, ArgoCdArgs
+from components.substrate.argocd import ArgoCd, ArgoCdArgs, ArgoCdSignIn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,6 +17,8 @@ class ExistingClusterArgs:
     """False where Argo CD is there already, in the namespace argocd."""
     high_availability: bool = False
     """Two replicas of what Argo CD answers with."""
+    argo_cd_sign_in: ArgoCdSignIn | None = None
+    """How Argo CD's users sign in; None for its local admin alone."""
 
 
 class ExistingCluster(pulumi.ComponentResource):
@@ -36,7 +38,11 @@ class ExistingCluster(pulumi.ComponentResource):
         if args.install_argo_cd:
             ArgoCd(
                 f"{name}-argo-cd",
-                ArgoCdArgs(contract=args.contract, high_availability=args.high_availability),
+                ArgoCdArgs(
+                    contract=args.contract,
+                    high_availability=args.high_availability,
+                    sign_in=args.argo_cd_sign_in,
+                ),
                 opts=pulumi.ResourceOptions(parent=self),
             )
         self.register_outputs({"contract": self.contract.to_output()})

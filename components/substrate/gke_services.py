@@ -15,6 +15,8 @@ class GkeServicesArgs:
     """Whether Artifact Registry is used."""
     secret_manager: bool
     """Whether Secret Manager is used."""
+    cloud_dns: bool = False
+    """Whether a zone of Cloud DNS is used."""
 
 
 class GkeServices(pulumi.ComponentResource):
@@ -39,6 +41,7 @@ class GkeServices(pulumi.ComponentResource):
             "monitoring",
             *(("artifactregistry",) if args.model_registry else ()),
             *(("secretmanager",) if args.secret_manager else ()),
+            *(("dns",) if args.cloud_dns else ()),
         )
         for service in self.services:
             gcp.projects.Service(

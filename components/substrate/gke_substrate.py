@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from components.contract import Dns, SecretStore, SubstrateContract
-from components.substrate.argocd import ArgoCd, ArgoCdArgs
+from components.contract import EXTERNAL_DNS_IDENTITY, Dns, SecretStore, SubstrateContract
+from components.substrate.argocd import ArgoCd, ArgoCdArgs, ArgoCdSignIn
 from components.substrate.gke_cluster import GkeCluster, GkeClusterArgs
+from components.substrate.gke_dns_access import GkeDnsAccess, GkeDnsAccessArgs
 from components.substrate.gke_model_registry import GkeModelRegistry, GkeModelRegistryArgs
 from components.substrate.gke_network import (
     POD_RANGE,
@@ -20,6 +21,8 @@ from components.substrate.gke_node_pool import GkeNodePool, GkeNodePoolArgs
 from components.substrate.gke_secrets import GkeSecrets, GkeSecretsArgs
 from components.substrate.gke_services import GkeServices, GkeServicesArgs
 from components.substrate.gke_topology import (
+    COMPUTE_CLASS,
+    DNS_WRITERS,
     EXTERNAL_SECRETS_NAMESPACE,
     EXTERNAL_SECRETS_SERVICE_ACCOUNT,
     GkeTopology,
@@ -46,6 +49,8 @@ class GkeSubstrateArgs:
     """Ids, without the store's prefix, of the secrets that only people have."""
     high_availability: bool = False
     """Two replicas of what Argo CD answers with."""
+    argo_cd_sign_in: ArgoCdSignIn | None = None
+    """How Argo CD's users sign in; None for its local admin alone."""
 
 
 class GkeSubstrate(pulumi.ComponentResource):
@@ -67,15 +72,21 @@ class GkeSubstrate(pulumi.ComponentResource):
         super().__init__("llmp:substrate:GkeSubstrate", name, None, opts)
         topology = args.topology
         self.contract = gke_contract(
-            topology, secret_store=args.secret_store, domain=args.domain, dns=args.dns
+            topology,
+            secret_store=args.secret_store,
+            domain=args.domain,
+            dns=args.dns,
+            argo_cd_sign_in=args.argo_cd_sign_in is not None,
         )
         uses_secret_manager = args.secret_store.kind == "google-secret-manager"
+        zone = self.contract.dns.zone if self.contract.dns.provider == "google" else None
         services = GkeServices(
             f"{name}-services",
             GkeServicesArgs(
                 project=topology.project,
                 model_registry=topology.model_registry,
                 secret_manager=uses_secret_manager,
+                cloud_dns=zone is not None,
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -138,6 +149,8 @@ class GkeSubstrate(pulumi.ComponentResource):
             )
         if uses_secret_manager:
             self._make_secrets(name, args, cluster, services)
+        if zone is not None:
+            self._make_dns_access(name, topology, zone, cluster, services)
         self.kubeconfig = pulumi.Output.secret(cluster.kubeconfig)
         self.kubernetes_provider = kubernetes.Provider(
             f"{name}-kubernetes",
@@ -149,7 +162,11 @@ class GkeSubstrate(pulumi.ComponentResource):
         )
         self.argo_cd = ArgoCd(
             f"{name}-argo-cd",
-            ArgoCdArgs(contract=self.contract, high_availability=args.high_availability),
+            ArgoCdArgs(
+                contract=self.contract,
+                high_availability=args.high_availability,
+                sign_in=args.argo_cd_sign_in,
+            ),
             opts=pulumi.ResourceOptions(parent=self, providers=[self.kubernetes_provider]),
             after=[platform_pool],
         )
@@ -179,6 +196,7 @@ class GkeSubstrate(pulumi.ComponentResource):
                     accelerator=pool.accelerator,
                     accelerators_per_node=pool.accelerators_per_node,
                     spot=pool.spot,
+                    compute_class=COMPUTE_CLASS if topology.compute_class else None,
                 ),
                 opts=pulumi.ResourceOptions(parent=self),
             )
@@ -198,6 +216,41 @@ class GkeSubstrate(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _make_dns_access(
+        self,
+        name: str,
+        topology: GkeTopology,
+        zone: str,
+        cluster: GkeCluster,
+        services: GkeServices,
+    ) -> None:
+        """Make the identities that write records of the zone, and let them."""
+        for identity, namespace in DNS_WRITERS.items():
+            writer = GkeWorkloadIdentity(
+                f"{name}-{namespace}",
+                GkeWorkloadIdentityArgs(
+                    project=topology.project,
+                    workload_pool=topology.workload_pool,
+                    account_id=topology.dns_account_id(identity),
+                    display_name=f"{namespace} in GKE cluster {topology.cluster_name}",
+                    namespace=namespace,
+                    service_account=namespace,
+                    cluster=cluster,
+                ),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[services]),
+            )
+            GkeDnsAccess(
+                f"{name}-{namespace}-zone",
+                GkeDnsAccessArgs(
+                    project=topology.project,
+                    zone=zone,
+                    member=writer.member,
+                    # It looks for the zone in the list of all; cert-manager knows its name.
+                    lists_zones=identity == EXTERNAL_DNS_IDENTITY,
+                ),
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[services]),
+            )
 
     def _make_secrets(
         self, name: str, args: GkeSubstrateArgs, cluster: GkeCluster, services: GkeServices

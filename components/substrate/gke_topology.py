@@ -10,12 +10,16 @@ from typing import Final, Literal
 
 from components import names
 from components.contract import (
+    CERT_MANAGER_IDENTITY,
+    EXTERNAL_DNS_IDENTITY,
     EXTERNAL_SECRETS_IDENTITY,
+    ComputeClass,
     DcgmExporter,
     Dns,
     GpuProfile,
     SecretStore,
     SubstrateContract,
+    Toleration,
     WorkloadIdentity,
 )
 from components.substrate.gpu_profile import GPU_TOLERATION
@@ -100,8 +104,20 @@ DCGM_EXPORTER: Final = DcgmExporter(
 )
 """The exporter that GKE itself runs on GPU nodes when DCGM metrics are on (GKE docs)."""
 
+COMPUTE_CLASS: Final = "gpus"
+COMPUTE_CLASS_LABEL: Final = "cloud.google.com/compute-class"
+"""Label and taint of node pools that a compute class may use; pods select the class by the label
+(GKE docs, "About custom ComputeClasses")."""
+
 EXTERNAL_SECRETS_NAMESPACE: Final = "external-secrets"
 EXTERNAL_SECRETS_SERVICE_ACCOUNT: Final = "external-secrets"
+
+DNS_WRITERS: Final[Mapping[str, str]] = {
+    CERT_MANAGER_IDENTITY: "cert-manager",
+    EXTERNAL_DNS_IDENTITY: "external-dns",
+}
+"""Who writes records of the platform's zone: its key in the contract, and its namespace, which its
+Kubernetes service account is called after."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,6 +175,8 @@ class GkeTopology:
     gpu_pools: tuple[GkeGpuPool, ...]
     model_registry: bool
     deletion_protection: bool
+    compute_class: bool = False
+    """Whether the GPU pools belong to a compute class, which says in which order they are tried."""
 
     @property
     def location(self) -> str:
@@ -185,6 +203,10 @@ class GkeTopology:
         """Id of the Google service account that External Secrets acts as."""
         return names.gcp_service_account(self.cluster_name, "secrets")
 
+    def dns_account_id(self, identity: str) -> str:
+        """Return the id of the Google service account of one of `DNS_WRITERS`."""
+        return names.gcp_service_account(self.cluster_name, DNS_WRITERS[identity])
+
     @property
     def model_repository_id(self) -> str:
         """Id of the image repository; with the cluster's name, so that stacks share a project."""
@@ -200,17 +222,30 @@ class GkeTopology:
         return f"{account_id}@{self.project}.iam.gserviceaccount.com"
 
 
-def gke_gpu_profile(pools: tuple[GkeGpuPool, ...]) -> GpuProfile:
+def gke_gpu_profile(pools: tuple[GkeGpuPool, ...], *, compute_class: bool = False) -> GpuProfile:
     """Return what the GPU pools promise to pods; GKE itself runs driver, device plugin and DCGM.
 
     Nothing selects a runtime class: GKE has none, and a pod that names one is never created.
     """
     if not pools:
         return GpuProfile(managed_by="none")
-    return gke_profile(
+    profile = gke_profile(
         products=tuple(dict.fromkeys(pool.accelerator for pool in pools)),
         max_gpus=sum(pool.max_nodes * pool.accelerators_per_node for pool in pools),
         max_gpus_per_node=max(pool.accelerators_per_node for pool in pools),
+    )
+    if not compute_class:
+        return profile
+    # Spot is far cheaper; the sort keeps the order of the config otherwise.
+    preferred = sorted(pools, key=lambda pool: not pool.spot)
+    return profile.model_copy(
+        update={
+            "compute_class": ComputeClass(
+                name=COMPUTE_CLASS, priorities=tuple((pool.name,) for pool in preferred)
+            ),
+            "node_selector": {COMPUTE_CLASS_LABEL: COMPUTE_CLASS},
+            "tolerations": (*profile.tolerations, Toleration(key=COMPUTE_CLASS_LABEL)),
+        }
     )
 
 
@@ -239,6 +274,7 @@ def gke_contract(
     secret_store: SecretStore,
     domain: str | None = None,
     dns: Dns | None = None,
+    argo_cd_sign_in: bool = False,
 ) -> SubstrateContract:
     """Return the contract of a GKE substrate, from config alone.
 
@@ -255,6 +291,14 @@ def gke_contract(
             service_account=EXTERNAL_SECRETS_SERVICE_ACCOUNT,
             annotations={"iam.gke.io/gcp-service-account": email},
         )
+    if dns is not None and dns.provider == "google":
+        for identity, namespace in DNS_WRITERS.items():
+            email = topology.service_account_email(topology.dns_account_id(identity))
+            identities[identity] = WorkloadIdentity(
+                namespace=namespace,
+                service_account=namespace,
+                annotations={"iam.gke.io/gcp-service-account": email},
+            )
     registry = f"{topology.region}-docker.pkg.dev/{topology.project}/{topology.model_repository_id}"
     return SubstrateContract(
         cloud="gcp",
@@ -267,8 +311,9 @@ def gke_contract(
         snapshot_class=SNAPSHOT_CLASS,
         snapshot_driver=SNAPSHOT_DRIVER,
         load_balancer_annotations={"cloud.google.com/l4-rbs": "enabled"},
-        gpu=gke_gpu_profile(topology.gpu_pools),
+        gpu=gke_gpu_profile(topology.gpu_pools, compute_class=topology.compute_class),
         secret_store=secret_store,
         registry_prefix=registry if topology.model_registry else None,
         workload_identities=identities,
+        argo_cd_sign_in=argo_cd_sign_in,
     )

@@ -10,7 +10,7 @@ import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from components.contract import Dns, SecretStore, SubstrateContract
-from components.substrate.argocd import ArgoCd, ArgoCdArgs
+from components.substrate.argocd import ArgoCd, ArgoCdArgs, ArgoCdSignIn
 from components.substrate.gpu_operator import GpuOperator, GpuOperatorArgs
 from components.substrate.hetzner_addons import HetznerAddons, HetznerAddonsArgs
 from components.substrate.hetzner_api import HetznerApi, HetznerApiArgs
@@ -41,6 +41,8 @@ class HetznerSubstrateArgs:
     """Who answers for the domain; None for nobody."""
     high_availability: bool = False
     """Two replicas of what Argo CD answers with."""
+    argo_cd_sign_in: ArgoCdSignIn | None = None
+    """How Argo CD's users sign in; None for its local admin alone."""
 
 
 class HetznerSubstrate(pulumi.ComponentResource):
@@ -65,7 +67,11 @@ class HetznerSubstrate(pulumi.ComponentResource):
         super().__init__("llmp:substrate:HetznerSubstrate", name, None, opts)
         topology = args.topology
         self.contract = hetzner_contract(
-            topology, secret_store=args.secret_store, domain=args.domain, dns=args.dns
+            topology,
+            secret_store=args.secret_store,
+            domain=args.domain,
+            dns=args.dns,
+            argo_cd_sign_in=args.argo_cd_sign_in is not None,
         )
         token = pulumi.Output.secret(args.token)
         cloud = hcloud.Provider(
@@ -160,7 +166,11 @@ class HetznerSubstrate(pulumi.ComponentResource):
             )
         self.argo_cd = ArgoCd(
             f"{name}-argo-cd",
-            ArgoCdArgs(contract=self.contract, high_availability=args.high_availability),
+            ArgoCdArgs(
+                contract=self.contract,
+                high_availability=args.high_availability,
+                sign_in=args.argo_cd_sign_in,
+            ),
             in_cluster,
             # The workers too: its pods end while there is still somebody to say that they have.
             after=[addons.volumes, *workers],

@@ -125,6 +125,7 @@ def hetzner_contract(
     secret_store: SecretStore,
     domain: str | None = None,
     dns: Dns | None = None,
+    argo_cd_sign_in: bool = False,
 ) -> SubstrateContract:
     """Return the contract of a Hetzner substrate, from config alone.
 
@@ -144,4 +145,5 @@ def hetzner_contract(
         },
         gpu=topology.gpu,
         secret_store=secret_store,
+        argo_cd_sign_in=argo_cd_sign_in,
     )

@@ -1,6 +1,18 @@
 """Values that stand for what stacks emit: each chart small, and with everything on."""
 
+from components.platform.values import compute_class, embeddings, kserve_models
 from components.platform.values.base import Compute, SecretKey, Toleration
+from components.platform.values.benchmark import BenchmarkValues
+from components.platform.values.edge import (
+    EdgeGateway,
+    EdgeValues,
+    HostRoute,
+    ListenerValues,
+    RateLimit,
+    SignIn,
+)
+from components.platform.values.edge import GatewayReference as EdgeReference
+from components.platform.values.gpu_smoke import GpuSmokeValues
 from components.platform.values.inference_routing import (
     Backend,
     GatewayValues,
@@ -8,6 +20,7 @@ from components.platform.values.inference_routing import (
     ModelRoute,
     Objective,
 )
+from components.platform.values.issuers import Acme, InternalCa, IssuersValues
 from components.platform.values.kueue_queues import FlavorValues, KueueQueuesValues, TenantQueue
 from components.platform.values.llm_gateway import (
     Backup,
@@ -32,6 +45,7 @@ from components.platform.values.secrets import (
     SecretStoreValues,
     SecretsValues,
 )
+from components.platform.values.simulator import SimulatorValues
 from components.platform.values.vllm import (
     Adapter,
     Autoscaling,
@@ -44,6 +58,7 @@ from components.platform.values.vllm import (
     VllmValues,
     Weights,
 )
+from tests.charts.observability.samples import NOTHING_OBSERVED, OBSERVABILITY
 
 DIGEST = "sha256:" + "a" * 64
 IMAGE = f"registry.example.com/library/image:v1@{DIGEST}"
@@ -255,7 +270,175 @@ POLICIES_PROD = PoliciesValues(
     public_namespaces=("edge",),
 )
 
+EDGE_GATEWAY = EdgeValues(
+    gateway=EdgeGateway(
+        domain="llm.example.com",
+        listeners=(
+            ListenerValues(name="chat", hostname="chat.llm.example.com", namespace="experience"),
+            ListenerValues(name="auth", hostname="auth.llm.example.com", namespace="identity"),
+        ),
+        issuer="acme",
+        service_annotations={"example.com/load-balancer": "internal"},
+        replicas=2,
+    )
+)
+EDGE_SIGN_IN = SignIn(
+    service="oauth2-proxy",
+    namespace="identity",
+    port=80,
+    start_url="https://login.llm.example.com/oauth2/start",
+)
+EDGE_ROUTES = EdgeValues(
+    sign_in=EDGE_SIGN_IN,
+    routes=(
+        HostRoute(
+            name="chat",
+            hostname="chat.llm.example.com",
+            service="chat",
+            port=8080,
+            sign_in=True,
+            open_paths=("/health",),
+        ),
+        HostRoute(
+            name="api",
+            hostname="api.llm.example.com",
+            service="litellm",
+            port=4000,
+            paths=("/v1", "/chat"),
+            limit=RateLimit(requests_per_second=20, burst=40),
+        ),
+        HostRoute(name="plain", hostname="plain.llm.example.com", service="plain", port=80),
+    ),
+    grants=("experience", "monitoring"),
+)
+
+ACME_AT_CLOUDFLARE = IssuersValues(
+    acme=Acme(
+        name="acme",
+        server="https://acme.example.com/directory",
+        email="platform@example.com",
+        domain="llm.example.com",
+        solver="cloudflare",
+        token=SecretKey(name="cloudflare-api-token", key="api-token"),
+    )
+)
+ACME_AT_GOOGLE = IssuersValues(
+    acme=Acme(
+        name="acme",
+        server="https://acme.example.com/directory",
+        domain="llm.example.com",
+        solver="google",
+        project="my-project",
+        zone="example-com",
+    )
+)
+ACME_BY_HTTP = IssuersValues(
+    acme=Acme(
+        name="acme",
+        server="https://acme.example.com/directory",
+        domain="llm.example.com",
+        solver="http01",
+        gateway=EdgeReference(),
+    )
+)
+INTERNAL_CA = IssuersValues(
+    internal_ca=InternalCa(name="internal-ca", common_name="llmp test", bundle="trusted")
+)
+
+BENCHMARK = BenchmarkValues(
+    model="qwen",
+    image=IMAGE,
+    target="http://inference-gateway.inference.svc.cluster.local",
+    api_key=SecretKey(name="vllm-api-key", key="api-key"),
+)
+COMPUTE_CLASS = compute_class.ComputeClassValues(
+    name="gpus", priorities=(("l4-spot",), ("l4", "t4"))
+)
+GPU_SMOKE = GpuSmokeValues(
+    driver_image=IMAGE,
+    engine_image=IMAGE,
+    node_selector={"cloud.google.com/gke-accelerator": "nvidia-l4"},
+    tolerations=(Toleration(key="nvidia.com/gpu"),),
+    runtime_class="nvidia",
+)
+EMBEDDINGS = embeddings.EmbeddingsValues(
+    model="bge",
+    image=IMAGE,
+    staging_image=IMAGE,
+    weights=embeddings.Weights(repository="BAAI/bge-base-en-v1.5", revision=REVISION),
+    api_key=SecretKey(name="vllm-api-key", key="api-key"),
+)
+EMBEDDINGS_SCALED = EMBEDDINGS.model_copy(
+    update={
+        "weights": embeddings.Weights(
+            repository="your-org/gated",
+            revision=REVISION,
+            token=SecretKey(name="bge-hub-token", key="token"),
+        ),
+        "autoscaling": embeddings.Autoscaling(
+            prometheus_url="http://prometheus.monitoring.svc:9090", max_replicas=4
+        ),
+        "route": embeddings.Route(),
+    }
+)
+SIMULATOR = SimulatorValues(model="pretend", image=IMAGE, replicas=2, max_model_len=1_048_576)
+KSERVE = kserve_models.KserveModelsValues(
+    model="qwen",
+    image=IMAGE,
+    weights=kserve_models.Weights(
+        source="image", reference=f"registry.example.com/weights@{DIGEST}"
+    ),
+    arguments=("--max-model-len=8192",),
+    api_key=SecretKey(name="vllm-api-key", key="api-key"),
+)
+KSERVE_SCALED = kserve_models.KserveModelsValues(
+    model="coder",
+    image=IMAGE,
+    weights=kserve_models.Weights(
+        source="hub",
+        reference="Qwen/Qwen2.5-7B-Instruct-AWQ",
+        revision=REVISION,
+        token=SecretKey(name="coder-hub-token", key="token"),
+    ),
+    api_key=SecretKey(name="vllm-api-key", key="api-key"),
+    gpu=kserve_models.Gpu(
+        count=2,
+        node_selector={"cloud.google.com/gke-accelerator": "nvidia-l4"},
+        tolerations=(Toleration(key="nvidia.com/gpu"),),
+        runtime_class="nvidia",
+    ),
+    host=kserve_models.Host(cpu=4, cpu_limit=8, memory_gib=24, shared_memory_gib=8),
+    autoscaling=kserve_models.Autoscaling(
+        prometheus_url="http://prometheus.monitoring.svc:9090", max_replicas=3
+    ),
+)
+LLM_D = KSERVE_SCALED.model_copy(
+    update={
+        "autoscaling": None,
+        "disaggregation": kserve_models.Disaggregation(prefill_replicas=2, pool="coder-pool"),
+    }
+)
+LLM_D_IMAGE = LLM_D.model_copy(update={"weights": KSERVE.weights})
+
 ALL = {
+    "benchmark": ("benchmark", BENCHMARK),
+    "compute-class": ("compute-class", COMPUTE_CLASS),
+    "gpu-smoke": ("gpu-smoke", GPU_SMOKE),
+    "embeddings": ("embeddings", EMBEDDINGS),
+    "embeddings-scaled": ("embeddings", EMBEDDINGS_SCALED),
+    "simulator": ("simulator", SIMULATOR),
+    "kserve-models-image": ("kserve-models", KSERVE),
+    "kserve-models-scaled": ("kserve-models", KSERVE_SCALED),
+    "kserve-models-llm-d": ("kserve-models", LLM_D),
+    "kserve-models-llm-d-image": ("kserve-models", LLM_D_IMAGE),
+    "observability": ("observability", OBSERVABILITY),
+    "observability-empty": ("observability", NOTHING_OBSERVED),
+    "edge-gateway": ("edge", EDGE_GATEWAY),
+    "edge-routes": ("edge", EDGE_ROUTES),
+    "issuers-cloudflare": ("issuers", ACME_AT_CLOUDFLARE),
+    "issuers-google": ("issuers", ACME_AT_GOOGLE),
+    "issuers-http": ("issuers", ACME_BY_HTTP),
+    "issuers-internal-ca": ("issuers", INTERNAL_CA),
     "vllm-one-replica": ("vllm", ONE_REPLICA),
     "vllm-scaled": ("vllm", SCALED),
     "vllm-asleep": ("vllm", ASLEEP),

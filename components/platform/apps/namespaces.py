@@ -26,6 +26,8 @@ KUEUE: Final = "kueue-system"
 AGENTGATEWAY: Final = "agentgateway-system"
 INFERENCE: Final = "inference"
 SERVING: Final = "serving"
+KSERVE: Final = "kserve"
+LEADER_WORKER_SET: Final = "lws-system"
 CLOUDNATIVE_PG: Final = "cnpg-system"
 LITELLM: Final = "litellm"
 LOGGING: Final = "logging"
@@ -54,6 +56,8 @@ POD_SECURITY: Final[Mapping[str, PodSecurity]] = MappingProxyType(
         INFERENCE: "restricted",
         # The endpoint picker's chart sets no security context at all; our own pods are restricted.
         SERVING: "baseline",
+        KSERVE: "restricted",
+        LEADER_WORKER_SET: "restricted",
         CLOUDNATIVE_PG: "restricted",
         # LiteLLM's image runs as root, with every capability dropped.
         LITELLM: "baseline",

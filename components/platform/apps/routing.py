@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from components.platform import endpoints
-from components.platform.apps import namespaces, sign_in
+from components.platform.apps import disaggregation, namespaces, sign_in
 from components.platform.apps.parts import (
     calls_api_server,
     compute,
@@ -250,6 +250,8 @@ def _picker_config(model: Model) -> dict[str, Any]:
     none: that is how a sleeping model's requests are held (inference extension v1.5.0, flow
     control). Replicas that serve adapters are chosen by which of them has the adapter in memory.
     """
+    if model.engine == "llm_d":
+        return disaggregation.picker_values()
     to_zero = model.scaling.to_zero
     held = to_zero.hold_seconds if to_zero is not None and _holds(model) else None
     if held is None and not model.lora_adapters:

@@ -83,6 +83,11 @@ class SecretEntry(ChartValues):
 
     key: DataKey
     remote_id: RemoteId
+    hashed: Literal["bcrypt"] | None = Field(
+        default=None,
+        description="The consumer gets a hash of it alone. External Secrets makes it anew at every "
+        "refresh, with a new salt, so that it always belongs to the password of the store.",
+    )
 
 
 class ConsumerSecret(ChartValues):
