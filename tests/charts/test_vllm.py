@@ -614,7 +614,7 @@ def test_what_is_absent_is_left_out_of_the_values() -> None:
 
 
 HUB_DOUBLE = """
-import json, os, pathlib, shutil
+import fnmatch, json, os, pathlib, shutil
 from types import SimpleNamespace as Named
 
 HUB = pathlib.Path(os.environ["HUB"])
@@ -622,7 +622,8 @@ HUB = pathlib.Path(os.environ["HUB"])
 def snapshot_download(repository, *, revision, local_dir, ignore_patterns):
     print(f"called for {repository} {revision} {ignore_patterns}")
     for path in (HUB / "files").rglob("*"):
-        if path.is_file() and path.suffix != ".gguf":
+        name = str(path.relative_to(HUB / "files"))
+        if path.is_file() and not any(fnmatch.fnmatch(name, one) for one in ignore_patterns):
             there = pathlib.Path(local_dir) / path.relative_to(HUB / "files")
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, there)
@@ -645,6 +646,8 @@ def hub(folder: Path) -> Path:
     (files / "model.safetensors").write_bytes(os.urandom(4096))
     (files / "tokenizer/config.json").write_text('{"a": 1}')
     (files / "other.gguf").write_bytes(b"another format")
+    (files / "original/params").mkdir(parents=True)
+    (files / "original/params/a.json").write_text("[]")
     siblings: list[Json] = []
     for path in sorted(files.rglob("*")):
         if path.is_file():

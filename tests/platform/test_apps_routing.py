@@ -1,12 +1,14 @@
 """The routing layer: gateway, pools and routes."""
 
+import json
+
 from components.platform import endpoints
 from components.platform.apps.llm_gateway import LITELLM_PODS
 from components.platform.apps.routing import GATEWAY_PODS
 from components.platform.catalogue import Kustomization
-from components.platform.config import Model
+from components.platform.config import Canary, LoraAdapter, Model
 from components.versions import INFERENCE_EXTENSION
-from tests.platform.samples import callers, entries, inputs, model, values
+from tests.platform.samples import REVISION, callers, entries, inputs, model, values
 
 
 def test_the_inference_extension_comes_from_one_commit() -> None:
@@ -87,7 +89,7 @@ def test_a_route_waits_for_the_gateway_and_the_pool_that_it_names() -> None:
     entry = entries()["qwen-small-route"]
     assert entry.requires == ("inference-gateway", "qwen-small-pool")
     assert entry.namespace == entries()["qwen-small-pool"].namespace
-    assert values(entry)["routes"][0]["pool"] == "qwen-small-pool"
+    assert values(entry)["routes"][0]["backends"] == [{"pool": "qwen-small-pool", "weight": 100}]
     assert values(entry)["gatewayReference"] == {
         "name": "inference-gateway",
         "namespace": "inference",
@@ -103,6 +105,42 @@ def test_batch_work_is_shed_first_and_interactive_work_last() -> None:
         priority(model(priority=one)) for one in ("batch", "standard", "interactive")
     )
     assert batch < 0 <= standard < interactive
+
+
+def test_a_route_shares_requests_out_between_a_model_and_its_canary() -> None:
+    image = "docker.io/vllm/vllm-openai@sha256:" + "f" * 64
+    trial = model(canary=Canary(weight=10, engine_image=image))
+    entry = entries(inputs(models=(trial,)))["qwen-small-route"]
+    assert values(entry)["routes"][0]["backends"] == [
+        {"pool": "qwen-small-pool", "weight": 90},
+        {"pool": "qwen-small-canary-pool", "weight": 10},
+    ]
+    # A route to a pool that is not there is Degraded.
+    assert "qwen-small-canary-pool" in entry.requires
+
+
+def test_replicas_with_adapters_are_chosen_by_which_has_the_adapter_in_memory() -> None:
+    adapter = LoraAdapter(name="sql", hugging_face="your-org/sql", revision=REVISION)
+    found = entries(inputs(models=(model(lora_adapters=(adapter,)),)))
+    picker = values(found["qwen-small-pool"])["inferenceExtension"]
+    config = json.loads(picker["pluginsCustomConfig"][picker["pluginsConfigFile"]])
+    (profile,) = config["schedulingProfiles"]
+    referred = {one["pluginRef"] for one in profile["plugins"]}
+    assert "lora-affinity-scorer" in referred
+    assert referred <= {one["type"] for one in config["plugins"]}
+    assert "featureGates" not in config
+    assert values(found["qwen-small-route"])["routes"][0]["adapters"] == ["sql"]
+
+
+def test_a_plain_model_keeps_the_pickers_own_plugins() -> None:
+    picker = values(entries()["qwen-small-pool"])["inferenceExtension"]
+    assert "pluginsCustomConfig" not in picker
+    assert "pluginsConfigFile" not in picker
+
+
+def test_a_picker_has_more_room_in_prod() -> None:
+    picker = values(entries(inputs(tier="prod"))["qwen-small-pool"])["inferenceExtension"]
+    assert picker["resources"]["requests"] == {"cpu": "500m", "memory": "1024Mi"}
 
 
 def test_profile_serving_has_no_gateway_and_no_pool() -> None:

@@ -2,11 +2,37 @@
 
 from components.platform import endpoints
 from components.platform.apps import secrets
-from components.platform.apps.serving import endpoint_picker, engine_pods, model_values
+from components.platform.apps.serving import (
+    canary_values,
+    endpoint_picker,
+    engine_pods,
+    model_values,
+)
 from components.platform.catalogue import IgnoreDifference
-from components.platform.config import Features, ImageSource, ModelGpu, Replicas
+from components.platform.config import (
+    Canary,
+    Features,
+    HubRepository,
+    ImageSource,
+    LoraAdapter,
+    ModelGpu,
+    Price,
+    Replicas,
+    Speculation,
+    replica_range,
+)
+from components.platform.network import Connection, Outside
 from components.versions import VLLM_IMAGE
-from tests.platform.samples import GKE, HETZNER, callers, entries, inputs, model, values
+from tests.platform.samples import (
+    GKE,
+    HETZNER,
+    REVISION,
+    callers,
+    entries,
+    inputs,
+    model,
+    values,
+)
 
 
 def test_a_model_is_created_and_not_started_unless_it_says_so() -> None:
@@ -85,6 +111,96 @@ def test_only_what_routes_and_what_scrapes_reaches_an_engine() -> None:
     # Without the edge from its own namespace the endpoint picker sees no metrics.
     assert callers(entries(), pods) == {"monitoring", "inference", "serving"}
     assert callers(entries(inputs(profile="serving")), pods) == {"monitoring"}
+
+
+ADAPTER = LoraAdapter(name="sql", hugging_face="your-org/sql", revision=REVISION, rank=64)
+OTHER_IMAGE = "docker.io/vllm/vllm-openai@sha256:" + "f" * 64
+
+
+def test_a_model_has_two_replicas_in_prod_and_one_elsewhere_unless_it_says_so() -> None:
+    silent = model(replicas=Replicas())
+    assert replica_range(silent, "prod").least == 2
+    assert replica_range(silent, "cost").least == 1
+    assert replica_range(model(replicas=Replicas(min=1, max=1)), "prod").least == 1
+    # A maximum of one is a decision, too.
+    assert replica_range(model(replicas=Replicas(max=1)), "prod").least == 1
+    assert replica_range(model(replicas=Replicas(max=4)), "prod").scales
+
+
+def test_adapters_are_given_to_the_engine_with_room_for_the_largest() -> None:
+    chart = model_values(inputs(), model(lora_adapters=(ADAPTER,)))
+    assert [(one.name, one.repository) for one in chart.engine.adapters] == [
+        ("sql", "your-org/sql")
+    ]
+    assert chart.engine.max_adapter_rank == 64
+
+
+def test_an_adapter_costs_what_its_model_does_unless_it_says_so() -> None:
+    dear = Price(input_usd_per_million_tokens=9, output_usd_per_million_tokens=9)
+    own = ADAPTER.model_copy(update={"name": "legal", "price": dear})
+    prices = model(lora_adapters=(ADAPTER, own)).served_prices
+    assert list(prices) == ["qwen-small", "sql", "legal"]
+    assert prices["sql"] == prices["qwen-small"]
+    assert prices["legal"] == dear
+
+
+def test_weights_in_an_image_open_the_internet_only_for_adapters_and_drafts() -> None:
+    def online(**changes: object) -> bool:
+        image = ImageSource(image="ghcr.io/your-org/qwen@sha256:" + "0" * 64)
+        engine = entries(inputs(models=(model(source=image, **changes),)))["qwen-small-vllm"]
+        return any(one.server is Outside.INTERNET for one in engine.connections)
+
+    draft = HubRepository(hugging_face="your-org/draft", revision=REVISION)
+    assert not online()
+    assert online(lora_adapters=(ADAPTER,))
+    assert online(speculation=Speculation(method="eagle", source=draft))
+
+
+def test_the_nodes_of_one_replica_reach_each_other_and_wait_for_their_operator() -> None:
+    wide = model(gpu=ModelGpu(count=8, nodes=2))
+    found = entries(inputs(features=Features(multi_node=True), models=(wide,)))
+    engine = found["qwen-small-vllm"]
+    pods = engine_pods("qwen-small")
+    assert Connection(client=pods, server=pods, ports=(1024,), last_port=65535) in (
+        engine.connections
+    )
+    assert "leader-worker-set" in engine.requires
+    assert engine.ignore_differences[0].kind == "LeaderWorkerSet"
+    selector = values(found["qwen-small-pool"])["inferencePool"]["modelServers"]["matchLabels"]
+    # A worker answers nobody.
+    assert selector == {
+        "llmp.dev/model": "qwen-small",
+        "leaderworkerset.sigs.k8s.io/worker-index": "0",
+    }
+
+
+def test_a_canary_is_another_engine_under_the_same_name_that_no_pool_takes_for_the_first() -> None:
+    trial = model(canary=Canary(weight=10, engine_image=OTHER_IMAGE))
+    chart = canary_values(inputs(), trial)
+    assert chart.model == "qwen-small-canary"
+    assert chart.served_name == "qwen-small"
+    assert chart.image == OTHER_IMAGE
+    assert chart.weights == model_values(inputs(), trial).weights
+    assert chart.autoscaling is None
+    found = entries(inputs(models=(trial,)))
+    first, second = (
+        values(found[name])["inferencePool"]["modelServers"]["matchLabels"]
+        for name in ("qwen-small-pool", "qwen-small-canary-pool")
+    )
+    assert first["llmp.dev/model"] != second["llmp.dev/model"]
+    assert values(found["qwen-small-canary-vllm"])["model"] == second["llmp.dev/model"]
+
+
+def test_one_number_decides_how_long_a_request_may_take_all_along_its_way() -> None:
+    slow = model(longest_request_seconds=1800)
+    found = entries(inputs(models=(slow,)))
+    engine = values(found["qwen-small-vllm"])["lifecycle"]
+    assert engine["longestRequestSeconds"] == 1800
+    assert values(found["qwen-small-route"])["routes"][0]["timeoutSeconds"] == 1800
+    assert values(found["inference-gateway"])["gateway"]["longestRequestSeconds"] == 1800
+    litellm = values(found["litellm"])
+    assert litellm["terminationGracePeriodSeconds"] > 1800
+    assert litellm["proxy_config"]["model_list"][0]["litellm_params"]["timeout"] == 1800
 
 
 def test_the_endpoint_pickers_name_is_cut_where_its_chart_cuts_it() -> None:

@@ -9,6 +9,7 @@ large files, git's own hash for the rest. That finds a download that was cut or 
 cache or mirror on the way that changed something. The hub itself is trusted: it says the hashes.
 """
 
+import fnmatch
 import hashlib
 import pathlib
 import sys
@@ -77,7 +78,8 @@ def expected(repository: str, revision: str) -> dict[str, tuple[str, int | None]
         raise MismatchError(message)
     files: dict[str, tuple[str, int | None]] = {}
     for one in found.siblings:
-        if any(pathlib.PurePath(one.rfilename).match(pattern) for pattern in SKIPPED):
+        # As the client itself leaves files out.
+        if any(fnmatch.fnmatch(one.rfilename, pattern) for pattern in SKIPPED):
             continue
         # Git keeps small files; large ones it only points to, and the hub knows them by SHA-256.
         sha256 = getattr(one.lfs, "sha256", None)
