@@ -145,6 +145,9 @@ spec:
         - --enable-auto-tool-choice
         - --tool-call-parser={{ . }}
         {{- end }}
+        {{- if and .Values.spansUrl (ne $role "worker") }}
+        - --otlp-traces-endpoint={{ .Values.spansUrl }}
+        {{- end }}
         # After SIGTERM: refuse what is new, let what runs finish.
         - --shutdown-timeout={{ .Values.lifecycle.longestRequestSeconds | int }}
         {{- range .Values.engine.extraArgs }}
@@ -162,6 +165,10 @@ spec:
           value: "1"
         - name: VLLM_NO_USAGE_STATS
           value: "1"
+        {{- if and .Values.spansUrl (ne $role "worker") }}
+        - name: OTEL_SERVICE_NAME
+          value: {{ .Release.Name }}
+        {{- end }}
         # The root filesystem is read-only and the user has no home and no passwd entry.
         - name: USER
           value: vllm

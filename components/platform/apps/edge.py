@@ -13,7 +13,7 @@ from components.platform.apps.identity import (
     START_PATH,
     asks_for_sessions,
 )
-from components.platform.apps.parts import entry, replicas
+from components.platform.apps.parts import entry, replicas, sends_spans, span_receiver
 from components.platform.apps.platform import (
     CERT_MANAGER_ENTRY,
     GATEWAY_API_ENTRY,
@@ -95,6 +95,7 @@ def edge(inputs: PlatformInputs, entries: Sequence[CatalogueEntry]) -> tuple[Cat
             service_annotations=dict(inputs.contract.load_balancer_annotations),
             replicas=replicas(inputs),
             limit=RateLimit(requests_per_second=limit, burst=limit),
+            spans=span_receiver(inputs),
         )
     )
     return (
@@ -108,7 +109,7 @@ def edge(inputs: PlatformInputs, entries: Sequence[CatalogueEntry]) -> tuple[Cat
             # The GatewayClass is there when the controller is; cert-manager's webhook admits the
             # certificates; the chart brings a PodMonitor.
             requires=(AGENTGATEWAY_ENTRY, CERT_MANAGER_ENTRY, PROMETHEUS_CRDS_ENTRY),
-            connections=_connections(hosts),
+            connections=(*_connections(hosts), *sends_spans(inputs, PROXY_PODS)),
         ),
         *_routes(inputs, hosts),
     )

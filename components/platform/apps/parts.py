@@ -1,7 +1,10 @@
 """What the builders share: an entry in a namespace of the platform, and pieces of Helm values."""
 
+import json
+from collections.abc import Mapping
 from typing import Any, Final
 
+from components.platform import endpoints
 from components.platform.apps import namespaces
 from components.platform.catalogue import (
     CatalogueEntry,
@@ -16,6 +19,7 @@ from components.platform.catalogue import (
 )
 from components.platform.config import Feature
 from components.platform.network import Connection, Outside, Pods
+from components.platform.values.base import SpanReceiver
 from components.platform.values.secrets import ConsumerSecret, GeneratedSecret
 
 API_SERVER_PORTS: Final = (443, 6443)
@@ -91,6 +95,49 @@ def calls_api_server(pods: Pods) -> Connection:
 def calls_internet(pods: Pods, *ports: int) -> Connection:
     """Return the connection to public addresses; HTTPS unless ports are given."""
     return Connection(client=pods, server=Outside.INTERNET, ports=ports or (443,))
+
+
+def sends_spans(inputs: PlatformInputs, pods: Pods) -> tuple[Connection, ...]:
+    """Return the connection by which pods hand their spans in; none where tracing is off."""
+    if not inputs.config.features.tracing:
+        return ()
+    collector = Pods(
+        namespace=namespaces.TRACING,
+        labels={"app.kubernetes.io/instance": endpoints.SPANS_GRPC.service},
+    )
+    return (Connection(client=pods, server=collector, ports=(endpoints.SPANS_GRPC.port,)),)
+
+
+def span_receiver(inputs: PlatformInputs) -> SpanReceiver | None:
+    """Return the Service that takes spans in; None where tracing is off."""
+    if not inputs.config.features.tracing:
+        return None
+    collector = endpoints.SPANS_GRPC
+    return SpanReceiver(name=collector.service, namespace=collector.namespace, port=collector.port)
+
+
+def grafana_datasource(uid: str, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ConfigMap of a data source, where Grafana's sidecar looks for it.
+
+    Args:
+        uid: what dashboards and other data sources refer to it by.
+        source: the rest of it, as Grafana's provisioning spells it.
+    """
+    document = {
+        "apiVersion": 1,
+        "datasources": [{"uid": uid, "access": "proxy", "editable": False, **source}],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": f"datasource-{uid}",
+            "namespace": namespaces.MONITORING,
+            "labels": {"grafana_datasource": "1"},
+        },
+        # JSON is YAML, and no value of it can break its indentation.
+        "data": {f"{uid}.yaml": json.dumps(document, indent=2)},
+    }
 
 
 def is_prod(inputs: PlatformInputs) -> bool:

@@ -55,6 +55,14 @@ class SecretKey(ChartValues):
     key: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
 
 
+class SpanReceiver(ChartValues):
+    """The Service that takes spans in, by OTLP over gRPC. Which of them are kept, it decides."""
+
+    name: Name
+    namespace: Name
+    port: int = Field(default=4317, ge=1, le=65535)
+
+
 class Toleration(ChartValues):
     """A Kubernetes toleration."""
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.platform.values.base import ChartValues, Compute, Name, ObjectName
+from components.platform.values.base import ChartValues, Compute, Name, ObjectName, SpanReceiver
 
 HostName = Annotated[
     str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$", max_length=253)
@@ -52,6 +52,7 @@ class EdgeGateway(ChartValues):
         default=300, ge=1, description="A proxy that stops lets a stream run this long."
     )
     limit: RateLimit = RateLimit(requests_per_second=500, burst=500)
+    spans: SpanReceiver | None = Field(default=None, description="None traces nothing.")
 
 
 class GatewayReference(ChartValues):

@@ -6,7 +6,7 @@ because agentgateway does not honour a ReferenceGrant from a route to an Inferen
 
 from pydantic import Field
 
-from components.platform.values.base import ChartValues, Compute, Name, ObjectName
+from components.platform.values.base import ChartValues, Compute, Name, ObjectName, SpanReceiver
 
 
 class GatewayValues(ChartValues):
@@ -25,6 +25,7 @@ class GatewayValues(ChartValues):
     max_body_mib: int = Field(
         default=16, ge=1, le=1024, description="A request body is held in memory to read its model."
     )
+    spans: SpanReceiver | None = Field(default=None, description="None traces nothing.")
 
 
 class GatewayReference(ChartValues):

@@ -246,6 +246,9 @@ class VllmValues(ChartValues):
     rollout: Rollout = Rollout()
     lifecycle: Lifecycle = Lifecycle()
     scrape_seconds: int = Field(default=15, ge=5, description="Interval of the ServiceMonitor.")
+    spans_url: Url | None = Field(
+        default=None, description="Where a span of each request goes, by OTLP over gRPC."
+    )
 
     @model_validator(mode="after")
     def _range_needs_a_scaler(self) -> Self:
