@@ -1,9 +1,9 @@
 """Sets a machine up and runs a command there: `python3 -m tools.bootstrap [part ...] [-- command]`.
 
 Owns the order of the set-up and how its failures are told. The virtual environment is always part
-of it; the parts that can be asked for are `engine` and the Go tools. Everything is told on stderr,
-so that stdout belongs to the command. Standard library only, since it runs before anything is
-installed.
+of it; the parts that can be asked for are `engine`, the Go tools and `crds`. Everything is told on
+stderr, so that stdout belongs to the command. Standard library only, since it runs before anything
+is installed.
 """
 
 import os
@@ -29,6 +29,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools import custom_resources
 from tools.console import SetupError, say
 from tools.engine import find_engine
 from tools.go_tools import TOOLS, ensure_tool
@@ -36,14 +37,17 @@ from tools.virtual_environment import ensure_virtual_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINE_PART = "engine"
-PARTS = (ENGINE_PART, "helm", "actionlint", "promtool", "kyverno", "etcd", "kube-apiserver")
+PARTS = (
+    *(ENGINE_PART, "helm", "actionlint", "promtool", "kyverno", "etcd", "kube-apiserver"),
+    custom_resources.PART,
+)
 
 
 def set_up(parts: Sequence[str]) -> dict[str, str]:
     """Makes the virtual environment and the parts ready.
 
     Args:
-        parts: Names out of `PARTS`.
+        parts: Names out of `PARTS`, in the order in which they are to be made.
 
     Returns:
         The environment variables to add, PATH whole.
@@ -53,9 +57,13 @@ def set_up(parts: Sequence[str]) -> dict[str, str]:
     """
     environment = ensure_virtual_environment(ROOT)
     folders = [environment / "bin"]
-    if ENGINE_PART in parts:
-        folders += find_engine(environment)
-    folders += [ensure_tool(TOOLS[part]) for part in parts if part != ENGINE_PART]
+    for part in parts:
+        if part == ENGINE_PART:
+            folders += find_engine(environment)
+        elif part == custom_resources.PART:
+            custom_resources.ensure_definitions()
+        else:
+            folders.append(ensure_tool(TOOLS[part]))
     path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])
     variables = {
         "PATH": path,

@@ -11,6 +11,7 @@ import platform
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -210,19 +211,22 @@ def ensure_tool(tool: GoTool) -> Path:
     lock = cache_folder() / "locks" / f"{folder.name}.lock"
     with only_one(lock, title=f"building {tool.name}"):
         if not folder.is_dir():
-            build(tool, find_go(tool), folder)
+            build(tool, find_go(tool.name), folder)
     return folder
 
 
-def find_go(tool: GoTool) -> str:
+def find_go(wanted: str) -> str:
     """The path of the Go command.
+
+    Args:
+        wanted: What it is needed for, as it is told when there is none.
 
     Raises:
         SetupError: It is missing or too old.
     """
     found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin:/usr/lib/go/bin")
     if found is None:
-        raise SetupError(f"{tool.name} has to be built and Go is not on PATH", fix=GO_FIX)
+        raise SetupError(f"{wanted} has to be built and Go is not on PATH", fix=GO_FIX)
     answer = subprocess.run(
         [found, "env", "GOVERSION"], capture_output=True, text=True, check=False, cwd="/"
     )
@@ -283,18 +287,42 @@ def module_file(go: str, file: ModuleFile) -> Path:
     Raises:
         SetupError: The module cannot be had, or has no such file.
     """
+    (folder,) = module_folders(go, file.wrapper, [file.module])
+    found = folder / file.path
+    if not found.is_file():
+        raise SetupError(f"{file.module} has no {file.path}", fix="pin a version that has it")
+    return found
+
+
+def module_folders(go: str, wrapper: str, modules: Sequence[str]) -> list[Path]:
+    """Downloads modules that a wrapper pins, verified against its go.sum; gives their folders.
+
+    Raises:
+        SetupError: A module cannot be had, or is not what go.sum says.
+    """
+    # With their versions, what these modules require is neither looked at nor downloaded.
+    pinned = [f"{module}@{module_version(wrapper, module)}" for module in modules]
     answer = subprocess.run(
-        [go, "mod", "download", "-json", file.module],
+        [go, "mod", "download", "-json", *pinned],
         capture_output=True,
         text=True,
         check=False,
         env=go_environment(),
-        cwd=WRAPPERS / file.wrapper,
+        cwd=WRAPPERS / wrapper,
     )
-    fix = "check that the Go module proxy (go env GOPROXY) can be reached"
-    if answer.returncode != 0:
-        raise SetupError(f"{file.module} cannot be had: {answer.stderr.strip()}", fix=fix)
-    found = Path(json.loads(answer.stdout)["Dir"]) / file.path
-    if not found.is_file():
-        raise SetupError(f"{file.module} has no {file.path}", fix="pin a version that has it")
-    return found
+    downloads: list[dict[str, str]] = []
+    rest = answer.stdout.strip()
+    while rest:
+        # One JSON document a module, one after the other, errors among them.
+        download, end = json.JSONDecoder().raw_decode(rest)
+        downloads.append(download)
+        rest = rest[end:].lstrip()
+    errors = [download["Error"] for download in downloads if "Error" in download]
+    if answer.returncode != 0 or errors:
+        raise SetupError(
+            f"a module of tools/{wrapper}/go.mod cannot be had: "
+            + "; ".join(errors or [answer.stderr.strip()]),
+            fix="check that the Go module proxy (go env GOPROXY) can be reached",
+        )
+    folders = {download["Path"]: Path(download["Dir"]) for download in downloads}
+    return [folders[module] for module in modules]

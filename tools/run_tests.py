@@ -1,8 +1,9 @@
 """Runs every check of the project, fast ones first: `python -m tools.run_tests`.
 
-Owns the list of checks, their order and the summary, whose last line is the total. While the checks
-that need nothing run, the engine and the Go tools are made ready in the background at low priority.
-All checks run even when one fails. The exit code is 0 only when each of them passed.
+Owns the list of checks, their order and the summary, whose last line is the total. From the start
+all parts of the set-up are made ready in the background, at low priority and in the order in which
+checks need them; a check waits for its own parts only. All checks run even when one fails. The exit
+code is 0 only when each of them passed.
 """
 
 import argparse
@@ -18,7 +19,6 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 REPORTS: Final = ROOT / ".llmp" / "reports"
-PARTS: Final = ("engine", "helm", "actionlint")
 LINE_WIDTH: Final = 78
 # More workers than cores only make the engine runs slower.
 MOST_WORKERS: Final = 4
@@ -73,7 +73,7 @@ def checks() -> tuple[Check, ...]:
         Check(name="pyright", command=("pyright",), lint=True),
         Check(
             name="unit tests",
-            command=(*pytest, *parallel, "-m", "not engine and not charts"),
+            command=(*pytest, *parallel, "-m", "not engine and not charts and not cluster"),
         ),
         Check(
             name="actionlint",
@@ -84,22 +84,26 @@ def checks() -> tuple[Check, ...]:
         ),
         Check(
             name="chart tests",
-            command=(*pytest, *parallel, "-m", "charts and not engine"),
-            parts=("helm",),
+            command=(*pytest, *parallel, "-m", "charts and not engine and not cluster"),
+            parts=("helm", "promtool", "kyverno"),
         ),
         Check(name="engine tests", command=(*pytest, "-m", "engine"), parts=("engine", "helm")),
+        Check(
+            name="cluster tests",
+            # One process: each would start API servers of its own.
+            command=(*pytest, "-m", "cluster and not engine"),
+            parts=("helm", "etcd", "kube-apiserver", "crds"),
+        ),
     )
 
 
-def start_set_up(parts: Sequence[str]) -> "subprocess.Popen[str] | None":
+def start_set_up(parts: Sequence[str]) -> "subprocess.Popen[bytes] | None":
     """Starts making parts ready, at low priority; None when there are none."""
     if not parts:
         return None
     return subprocess.Popen(
-        [sys.executable, "-m", "tools.bootstrap", *parts, "--print-env"],
+        [sys.executable, "-m", "tools.bootstrap", *parts],
         cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
         preexec_fn=lower_priority,  # noqa: PLW1509 (no thread has been started)
     )
 
@@ -109,12 +113,23 @@ def lower_priority() -> None:
     os.nice(10)
 
 
-def finish_set_up(set_up: "subprocess.Popen[str]") -> dict[str, str] | None:
-    """Waits for the parts; gives the variables to add, or None when they can't be had (told)."""
-    output, _ = set_up.communicate()
-    if set_up.returncode != 0:
+def set_up(parts: Sequence[str]) -> dict[str, str] | None:
+    """Makes parts ready; gives the variables to add, or None when they can't be had (told).
+
+    What is being made in the background is waited for, and made here when that failed.
+    """
+    if not parts:
+        return {}
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.bootstrap", *parts, "--print-env"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
         return None
-    return dict(line.split("=", 1) for line in output.splitlines())
+    return dict(line.split("=", 1) for line in done.stdout.splitlines())
 
 
 def run(check: Check, variables: dict[str, str], totals: Totals) -> None:
@@ -181,28 +196,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     only_lint: bool = options.lint
     chosen = [check for check in checks() if check.lint or not only_lint]
-    needed = [part for part in PARTS if any(part in check.parts for check in chosen)]
+    needed = list(dict.fromkeys(part for check in chosen for part in check.parts))
     REPORTS.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     totals = Totals()
-    set_up = start_set_up(needed)
-    ready: dict[str, str] | None = None
+    background = start_set_up(needed)
     try:
         for check in chosen:
-            if check.parts and ready is None:
-                if set_up is not None:
-                    ready, set_up = finish_set_up(set_up), None
-                if ready is None:
-                    totals.broken.append(f"{check.name} (its tools cannot be had, see above)")
-                    continue
-            run(check, ready or {}, totals)
+            variables = set_up(check.parts)
+            if variables is None:
+                totals.broken.append(f"{check.name} (its tools cannot be had, see above)")
+            else:
+                run(check, variables, totals)
     except KeyboardInterrupt:
         print("\nstopped")
         return 130
     finally:
-        if set_up is not None:
-            set_up.terminate()
-            set_up.wait()
+        if background is not None:
+            background.terminate()
+            background.wait()
     print(summary(totals, time.monotonic() - start), flush=True)
     return 1 if totals.failed or totals.errors or totals.broken else 0
 

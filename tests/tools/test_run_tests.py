@@ -1,11 +1,13 @@
 """The runner of all checks counts honestly."""
 
+import itertools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tools import run_tests
+from tools import bootstrap, run_tests
 from tools.run_tests import Check, Totals
 
 REPORT = """<testsuites><testsuite>
@@ -67,8 +69,61 @@ def test_every_test_is_in_exactly_one_run() -> None:
         for check in run_tests.checks()
         if check.is_pytest
     ]
-    for engine in (False, True):
-        for charts in (False, True):
-            marks = {"engine": engine, "charts": charts}
-            chosen = [one for one in expressions if eval(one, {}, marks)]  # noqa: S307
-            assert len(chosen) == 1, marks
+    for chosen in itertools.product((False, True), repeat=3):
+        marks: dict[str, object] = dict(zip(("engine", "charts", "cluster"), chosen, strict=True))
+        runs = [one for one in expressions if eval(one, {}, marks)]  # noqa: S307
+        assert len(runs) == 1, marks
+
+
+def test_every_part_that_a_check_needs_is_one_of_the_set_up() -> None:
+    assert {part for check in run_tests.checks() for part in check.parts} == set(bootstrap.PARTS)
+
+
+def test_a_check_waits_for_its_own_parts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Sequence[str]] = []
+
+    def set_up(parts: Sequence[str]) -> dict[str, str]:
+        asked.append(tuple(parts))
+        return {}
+
+    def start(parts: Sequence[str]) -> None:
+        asked.append(list(parts))
+
+    def checks() -> tuple[Check, ...]:
+        command = (sys.executable, "-c", "pass")
+        return (
+            Check(name="first", command=command),
+            Check(name="second", command=command, parts=("helm", "kyverno")),
+            Check(name="third", command=command, parts=("engine", "helm")),
+        )
+
+    monkeypatch.setattr(run_tests, "set_up", set_up)
+    monkeypatch.setattr(run_tests, "start_set_up", start)
+    monkeypatch.setattr(run_tests, "checks", checks)
+    assert run_tests.main([]) == 0
+    assert asked == [["helm", "kyverno", "engine"], (), ("helm", "kyverno"), ("engine", "helm")]
+
+
+def test_a_check_whose_parts_cannot_be_had_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def set_up(parts: Sequence[str]) -> dict[str, str] | None:
+        return None if parts else {}
+
+    def start(_parts: Sequence[str]) -> None:
+        return None
+
+    def checks() -> tuple[Check, ...]:
+        command = ("no-such-program",)
+        return (
+            Check(name="needy", command=command, parts=("helm",)),
+            Check(name="frugal", command=command),
+        )
+
+    monkeypatch.setattr(run_tests, "set_up", set_up)
+    monkeypatch.setattr(run_tests, "start_set_up", start)
+    monkeypatch.setattr(run_tests, "checks", checks)
+    assert run_tests.main([]) == 1
+    said = capsys.readouterr().out
+    assert "FAILED: needy (its tools cannot be had, see above)" in said
+    assert "no-such-program cannot be started" in said

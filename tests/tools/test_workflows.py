@@ -105,3 +105,18 @@ def test_no_key_is_long_lived_but_the_one_that_has_no_replacement() -> None:
 
 def test_the_comment_is_found_again_by_its_marker() -> None:
     assert '"<!-- llmp:preview -->"' in TEXTS["preview-comment.yaml"]
+
+
+def test_the_tests_run_with_a_go_that_is_new_enough_for_every_tool() -> None:
+    def wanted(path: Path) -> tuple[int, ...]:
+        found = re.search(r"^go ([\d.]+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert found is not None
+        return tuple(map(int, found[1].split(".")))
+
+    (step,) = [
+        step
+        for step in jobs("ci.yaml")["test"]["steps"]
+        if step.get("uses", "").startswith("actions/setup-go@")
+    ]
+    named = ROOT / step["with"]["go-version-file"]
+    assert wanted(named) == max(wanted(path) for path in (ROOT / "tools").glob("*/go.mod"))
