@@ -1,0 +1,114 @@
+"""Every alert fires when it should and only then; the real promtool says so."""
+
+import copy
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.charts.observability.cases import CASES, Case
+from tests.charts.observability.rules import FILES, alerts, all_groups, groups
+from tests.charts.promtool import PromtoolError, check_rule_tests, check_rules
+
+Json = dict[str, Any]
+
+RUNBOOKS = Path(__file__).resolve().parents[3] / "docs" / "runbooks.md"
+ALERTS = alerts()
+
+
+def rules_for(alert: str) -> list[Json]:
+    """Return the alert and what records for it, without annotations.
+
+    Promtool would compare those word by word; here it is about who fires.
+    """
+    found = copy.deepcopy(all_groups())
+    has_records = "llmp:" in ALERTS[alert]["expr"]
+    for group in found:
+        group["rules"] = [
+            rule
+            for rule in group["rules"]
+            if rule.get("alert") == alert or ("record" in rule and has_records)
+        ]
+        for rule in group["rules"]:
+            rule.pop("annotations", None)
+    return [group for group in found if group["rules"]]
+
+
+def rule_test(case: Case) -> Json:
+    severity = ALERTS[case.alert]["labels"]["severity"]
+    return {
+        "name": f"{case.alert}: {case.because}",
+        "interval": "1m",
+        "input_series": [
+            {"series": series, "values": values} for series, values in case.series.items()
+        ],
+        "alert_rule_test": [
+            {
+                "eval_time": case.at,
+                "alertname": case.alert,
+                "exp_alerts": [
+                    {"exp_labels": {**labels, "severity": severity}} for labels in case.fires
+                ],
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_promtool_takes_every_rule(path: Path) -> None:
+    check_rules(groups(path))
+
+
+@pytest.mark.parametrize("alert", sorted(ALERTS))
+def test_an_alert_fires_when_it_should_and_only_then(alert: str) -> None:
+    tests = [rule_test(case) for case in CASES if case.alert == alert]
+    check_rule_tests(rules_for(alert), tests)
+
+
+def test_a_wrong_expectation_is_found() -> None:
+    case = next(case for case in CASES if case.fires)
+    with pytest.raises(PromtoolError):
+        check_rule_tests(
+            rules_for(case.alert),
+            [rule_test(Case(alert=case.alert, because="", series=case.series, at=case.at))],
+        )
+
+
+@pytest.mark.parametrize("alert", sorted(ALERTS))
+def test_every_alert_is_shown_to_fire_and_not_to_fire(alert: str) -> None:
+    assert {bool(case.fires) for case in CASES if case.alert == alert} == {True, False}
+
+
+def test_no_alert_has_the_name_of_another() -> None:
+    names = Counter(
+        rule["alert"] for group in all_groups() for rule in group["rules"] if "alert" in rule
+    )
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def test_no_group_has_the_name_of_another() -> None:
+    names = Counter(group["name"] for group in all_groups())
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+@pytest.mark.parametrize("alert", sorted(ALERTS))
+def test_an_alert_says_how_bad_it_is_and_what_it_means(alert: str) -> None:
+    rule = ALERTS[alert]
+    assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+    assert set(rule["annotations"]) == {"summary", "description"}
+    assert "$labels" in rule["annotations"]["summary"] or alert in {"LiteLlmDown", "ArgoCdDown"}
+
+
+def test_every_alert_has_a_runbook_and_no_runbook_is_left_over() -> None:
+    headings = re.findall(r"^### (\w+)$", RUNBOOKS.read_text(), re.MULTILINE)
+    assert Counter(headings) == Counter(ALERTS)
+
+
+@pytest.mark.parametrize("alert", sorted(ALERTS))
+def test_a_runbook_says_what_to_look_at_and_what_to_do(alert: str) -> None:
+    text = RUNBOOKS.read_text()
+    section = re.split(r"^##", text.split(f"### {alert}\n", 1)[1], flags=re.MULTILINE)[0]
+    assert "**Look**" in section
+    assert "**Do**" in section
