@@ -159,7 +159,7 @@ def document(choices: Choices) -> dict[str, Any]:
         made["hetzner"] = _hetzner(base["hetzner"], prod=prod)
     serves = profile_includes(profile, "serving")
     gateway = profile_includes(profile, "llm-gateway")
-    made["models"] = _models(on) if serves else []
+    made["models"] = _models(on, gateway=gateway) if serves else []
     made["tenants"] = [TENANT, {**TENANT, "name": "team-b"}] if gateway else []
     return made
 
@@ -232,7 +232,58 @@ def _hetzner(base: Mapping[str, Any], *, prod: bool) -> dict[str, Any]:
     return made
 
 
-def _models(on: Container[str]) -> list[dict[str, Any]]:
+def _models(on: Container[str], *, gateway: bool) -> list[dict[str, Any]]:
     """Return a model for each thing that a feature makes possible."""
-    del on
-    return [{**MODEL, "autostart": True}]
+    commit = MODEL["source"]["revision"]
+    main: dict[str, Any] = {**MODEL, "autostart": True}
+    found = [main, {**MODEL, "name": "trial", "engine": "simulator"}]
+    if "autoscaling" in on:
+        main["replicas"] = {"min": 1, "max": 3}
+    if gateway:
+        main["canary"] = {
+            "weight": 10,
+            "source": {"hugging_face": "your-org/tuned", "revision": commit},
+        }
+        main["lora_adapters"] = [
+            {"name": "tuned", "hugging_face": "your-org/adapter", "revision": commit}
+        ]
+        if "autoscaling" in on:
+            found += [
+                {**MODEL, "name": f"sleeps-{what}", "scaling": {"to_zero": {"when_asleep": what}}}
+                for what in ("hold", "unavailable")
+            ]
+            to_zero = {"when_asleep": "fallback", "fallback_model": MODEL["name"]}
+            found.append({**MODEL, "name": "sleeps-else", "scaling": {"to_zero": to_zero}})
+    if "kserve" in on:
+        found.append({**MODEL, "name": "by-kserve", "engine": "kserve"})
+    if "llm_d" in on:
+        found.append({**MODEL, "name": "by-llm-d", "engine": "llm_d"})
+    if "multi_node" in on:
+        found.append({**MODEL, "name": "wide", "gpu": {"count": 1, "nodes": 2}})
+    if "egress" in on:
+        found.append(
+            {
+                "name": "claude",
+                "source": {
+                    "provider": "anthropic",
+                    "model": "claude-haiku-4-5",
+                    "api_key_secret": "anthropic-api-key",
+                },
+                "max_model_len": 200_000,
+                "price": MODEL["price"],
+            }
+        )
+    if "caching" in on:
+        main["cache"] = {"ttl_seconds": 600}
+    if "semantic_caching" in on:
+        main["cache"] = {"semantic": {"embedding_model": "embeddings"}}
+        found.append(
+            {
+                "name": "embeddings",
+                "engine": "text_embeddings_inference",
+                "source": {"hugging_face": "BAAI/bge-base-en-v1.5", "revision": commit},
+                "max_model_len": 512,
+                "price": {"input_usd_per_million_tokens": 0.1},
+            }
+        )
+    return found

@@ -563,6 +563,7 @@ class PlatformConfig(Section):
     alerting: Alerting = Alerting()
     tracing: Tracing = Tracing()
     opencost: OpenCost = OpenCost()
+    guardrails: GuardrailsConfig = GuardrailsConfig()
     gitops: GitOps
 
 
