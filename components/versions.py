@@ -316,6 +316,10 @@ KSERVE_PRESETS: Final = GitPin(
 )
 """The charts do not hold the presets of LLMInferenceService; the repository does."""
 
+# renovate: datasource=docker depName=ghcr.io/llm-d/llm-d-inference-scheduler
+LLM_D_SCHEDULER: Final = "v0.7.1"
+"""By its tag, as KSERVE_PRESETS names the sidecar that it works with: the three go up together."""
+
 # renovate: datasource=docker depName=registry.k8s.io/lws/charts/lws
 LEADER_WORKER_SET: Final = ChartPin(
     repository="registry.k8s.io/lws/charts",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.substrate.gke_topology import Accelerator
+from components.substrate.gke_topology import COMPUTE_CLASS_LABEL, Accelerator
 from components.substrate.gpu_profile import GPU_TOLERATION
 
 
@@ -31,6 +31,8 @@ class GkeNodePoolArgs:
     accelerator: Accelerator | None = None
     accelerators_per_node: int = 0
     spot: bool = False
+    compute_class: str | None = None
+    """The compute class that may use the pool; no pod but those that select it comes there."""
 
 
 class GkeNodePool(pulumi.ComponentResource):
@@ -64,12 +66,12 @@ class GkeNodePool(pulumi.ComponentResource):
             for accelerator in (args.accelerator,)
             if accelerator is not None
         ]
-        taint = gcp.container.NodePoolNodeConfigTaintArgs(
-            # GKE would add this very taint; a pool that states it shows no difference later.
-            key=GPU_TOLERATION.key,
-            value="present",
-            effect="NO_SCHEDULE",
-        )
+        # GKE would add the first very taint; a pool that states it shows no difference later.
+        taints = {GPU_TOLERATION.key: "present"} if has_gpus else {}
+        labels = {"llmp.dev/pool": args.pool_name}
+        if args.compute_class is not None:
+            taints[COMPUTE_CLASS_LABEL] = args.compute_class
+            labels[COMPUTE_CLASS_LABEL] = args.compute_class
         pool = gcp.container.NodePool(
             f"{name}-nodes",
             project=args.project,
@@ -108,8 +110,14 @@ class GkeNodePool(pulumi.ComponentResource):
                     enable_secure_boot=True, enable_integrity_monitoring=True
                 ),
                 guest_accelerators=accelerators or None,
-                taints=[taint] if has_gpus else None,
-                labels={"llmp.dev/pool": args.pool_name},
+                taints=[
+                    gcp.container.NodePoolNodeConfigTaintArgs(
+                        key=key, value=value, effect="NO_SCHEDULE"
+                    )
+                    for key, value in taints.items()
+                ]
+                or None,
+                labels=labels,
                 resource_labels=args.labels,
             ),
             opts=pulumi.ResourceOptions(

@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from components.contract import SubstrateContract
+from components.contract import (
+    CERT_MANAGER_IDENTITY,
+    EXTERNAL_DNS_IDENTITY,
+    EXTERNAL_SECRETS_IDENTITY,
+    SubstrateContract,
+)
 from components.platform.apps import namespaces
 from components.platform.config import (
     Engine,
@@ -65,7 +70,9 @@ NEEDS: Final[dict[Feature, Need]] = {
     ),
     "multi_node": Need(profile="serving", reason="it runs engines over several nodes"),
     "gpu_smoke": Need(profile="serving", reason="it proves what models need"),
-    "benchmark": Need(profile="serving", reason="it loads models"),
+    "benchmark": Need(
+        profile="llm-gateway", reason="it calls models through the inference gateway"
+    ),
     "egress": Need(profile="llm-gateway", reason="external models are called through the gateway"),
     "guardrails": Need(profile="llm-gateway", reason="LiteLLM calls the filters"),
     "caching": Need(profile="llm-gateway", reason="LiteLLM keeps the answers"),
@@ -95,6 +102,13 @@ NEEDS: Final[dict[Feature, Need]] = {
 
 GPU_ENGINES: Final[frozenset[Engine]] = frozenset({"vllm", "kserve", "llm_d"})
 """Engines that a GPU pool must hold."""
+
+IDENTITY_NAMESPACES: Final[dict[str, str]] = {
+    EXTERNAL_SECRETS_IDENTITY: namespaces.EXTERNAL_SECRETS,
+    CERT_MANAGER_IDENTITY: namespaces.CERT_MANAGER,
+    EXTERNAL_DNS_IDENTITY: namespaces.EXTERNAL_DNS,
+}
+"""Systems that take an identity of the cloud, and where each of them runs."""
 
 IMAGE_VOLUMES_MINOR: Final = 35
 """Kubernetes 1.35 mounts images as volumes by default (its feature gate ImageVolume)."""
@@ -242,6 +256,29 @@ def _dns(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
             allowed=f"{dns.zone} or a name below it",
             fix=f"use a name such as llm.{dns.zone}, or correct platform.dns.zone",
         )
+
+
+def _edge_and_identity(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
+    platform = stack.platform
+    written = mapping(raw.get("platform"))
+    sections: tuple[tuple[str, Feature], ...] = (("edge", "public_edge"), ("identity", "identity"))
+    for section, feature in sections:
+        if section in written and not getattr(platform.features, feature):
+            yield Problem(
+                path=f"platform.{section}",
+                message=f"nothing reads it: feature {feature} is off",
+                fix=f"set platform.features.{feature}: true, or remove {section}",
+            )
+    names = [connector.name for connector in platform.identity.connectors]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield Problem(
+                path=f"platform.identity.connectors[{index}]",
+                message=f"another connector is called {name} too, and users are told apart by it",
+                value=shown(name),
+                fix="list all organisations or domains in one connector, or name the other "
+                "provider differently",
+            )
 
 
 def _secrets(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
@@ -405,7 +442,8 @@ def _weights(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     if not isinstance(stack, HetznerStack) or minor >= IMAGE_VOLUMES_MINOR:
         return
     for index, model in enumerate(stack.models):
-        if isinstance(model.source, ImageSource):
+        # KServe runs the image beside the engine, and mounts nothing.
+        if isinstance(model.source, ImageSource) and model.engine not in {"kserve", "llm_d"}:
             yield Problem(
                 path=f"models[{index}].source.image",
                 message=f"k3s {K3S} does not mount images: Kubernetes does from 1."
@@ -441,7 +479,8 @@ def _vllm_only(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
         wanted = {
             "lora_adapters": bool(model.lora_adapters),
             "speculation": model.speculation is not None,
-            "extra_args": bool(model.extra_args),
+            "extra_args": bool(model.extra_args)
+            and model.engine not in {"kserve", "llm_d"},
             "canary": model.canary is not None,
             "scaling.to_zero": model.scaling.to_zero is not None,
             "gpu.nodes": model.gpu.nodes > 1,
@@ -453,6 +492,104 @@ def _vllm_only(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
                 allowed="with engine vllm",
                 fix=f"remove {key}, or set engine: vllm",
             )
+
+
+_ENGINE_FEATURES: Final[dict[str, Feature]] = {"kserve": "kserve", "llm_d": "llm_d"}
+"""Engines that a feature brings."""
+
+_NOT_OF_ENGINE: Final[dict[str, frozenset[str]]] = {
+    "text_embeddings_inference": frozenset(
+        {
+            "gpu",
+            "gpu_memory_utilization",
+            "quantization",
+            "dtype",
+            "tool_call_parser",
+            "prefix_caching",
+            "kv_cache_dtype",
+            "max_num_seqs",
+            "priority",
+        }
+    ),
+    "simulator": frozenset(
+        {
+            "gpu",
+            "gpu_memory_utilization",
+            "quantization",
+            "dtype",
+            "tool_call_parser",
+            "prefix_caching",
+            "kv_cache_dtype",
+            "max_num_seqs",
+            "resources",
+        }
+    ),
+}
+"""Fields that would say nothing to an engine on CPUs."""
+
+
+def _engines(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    for index, model in enumerate(stack.models):
+        path = f"models[{index}]"
+        feature = _ENGINE_FEATURES.get(model.engine)
+        if feature is not None and not getattr(stack.platform.features, feature):
+            yield Problem(
+                path=f"{path}.engine",
+                message=f"nothing runs it: feature {feature} is off",
+                value=model.engine,
+                fix=f"set platform.features.{feature}: true, or engine: vllm",
+            )
+        for field in sorted(_NOT_OF_ENGINE.get(model.engine, frozenset()) & model.model_fields_set):
+            yield Problem(
+                path=f"{path}.{field}",
+                message=f"says nothing to engine {model.engine}, which runs on CPUs",
+                fix=f"remove {field}",
+            )
+        if model.engine != "llm_d" and "prefill_replicas" in model.model_fields_set:
+            yield Problem(
+                path=f"{path}.prefill_replicas",
+                message=f"engine {model.engine} reads prompts where it answers",
+                allowed="with engine llm_d",
+                fix="remove prefill_replicas",
+            )
+        if (
+            model.engine in {"llm_d", "simulator"}
+            and replica_range(model, stack.platform.tier).scales
+        ):
+            yield Problem(
+                path=f"{path}.replicas.max",
+                message=f"engine {model.engine} does not scale",
+                value=str(model.replicas.max),
+                fix="set max equal to min",
+            )
+        yield from _embedding(path, model)
+
+
+def _embedding(path: str, model: Model) -> Iterator[Problem]:
+    price = f"{path}.price.output_usd_per_million_tokens"
+    has_price = "output_usd_per_million_tokens" in model.price.model_fields_set
+    if model.engine != "text_embeddings_inference":
+        if not has_price:
+            yield Problem(
+                path=price,
+                message="required and missing: what a model writes would cost nothing, and no "
+                "budget would bind",
+                fix="add the price of a million tokens, for example 1.5",
+            )
+        return
+    if has_price:
+        yield Problem(
+            path=price,
+            message="an embedding model writes nothing",
+            fix="remove output_usd_per_million_tokens",
+        )
+    if isinstance(model.source, ImageSource):
+        yield Problem(
+            path=f"{path}.source.image",
+            message="engine text_embeddings_inference takes its weights from the hub",
+            value=shown(model.source.image),
+            fix="give hugging_face and revision",
+        )
 
 
 def _several_nodes(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
@@ -533,6 +670,30 @@ def _sleep(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
                     value=shown(tenant.name),
                     fix=f"add {name}, or choose another fallback_model",
                 )
+
+
+def _identities(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    if not isinstance(stack, ExistingStack) or stack.existing.contract is None:
+        return
+    for name, identity in stack.existing.contract.workload_identities.items():
+        namespace = IDENTITY_NAMESPACES.get(name)
+        if namespace is None:
+            yield Problem(
+                path=f"existing.contract.workload_identities.{name}",
+                message="is the identity of no system of the platform",
+                value=shown(name),
+                allowed=", ".join(sorted(IDENTITY_NAMESPACES)),
+                fix="correct the name, or remove it",
+            )
+        elif identity.namespace != namespace:
+            yield Problem(
+                path=f"existing.contract.workload_identities.{name}.namespace",
+                message="the system that has this identity runs in another namespace, and the "
+                "cloud would trust a service account that does not exist",
+                value=shown(identity.namespace),
+                allowed=namespace,
+                fix=f"set namespace: {namespace}, and let the cloud trust the account there",
+            )
 
 
 def _existing(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
@@ -627,6 +788,7 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _profile,
     _features,
     _dns,
+    _edge_and_identity,
     _secrets,
     _names,
     _tenant_models,
@@ -636,10 +798,12 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _weights,
     _scaling,
     _vllm_only,
+    _engines,
     _several_nodes,
     _canaries,
     _sleep,
     _existing,
+    _identities,
     _tier,
 )
 
@@ -674,7 +838,7 @@ def _gpu_fit(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
                 allowed=f"1 to {gpu.max_gpus_per_node}",
                 fix="lower count, or add a pool with more GPUs on a node",
             )
-        most = replica_range(model, stack.platform.tier).most + _canary_replicas(model)
+        most = replica_range(model, stack.platform.tier).most + _further_replicas(model)
         if model.gpu.count <= gpu.max_gpus_per_node and model.gpu.total * most > gpu.max_gpus:
             yield Problem(
                 path=f"models[{index}].replicas.max",
@@ -688,8 +852,23 @@ def _gpu_fit(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
             )
 
 
-def _canary_replicas(model: Model) -> int:
-    return 0 if model.canary is None else model.canary.replicas
+def _further_replicas(model: Model) -> int:
+    """Return how many pods a model has beside its replicas, each with the GPUs of one."""
+    on_trial = 0 if model.canary is None else model.canary.replicas
+    return on_trial + (model.prefill_replicas if model.engine == "llm_d" else 0)
+
+
+def _compute_class(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
+    offered = contract.gpu.compute_class is not None
+    if stack.platform.enabled and stack.platform.features.compute_class and not offered:
+        yield Problem(
+            path="platform.features.compute_class",
+            message="the substrate has no GPU pools that belong to a compute class of GKE",
+            value="true",
+            fix="add gke.gpu_pools"
+            if isinstance(stack, GkeStack)
+            else "switch it off; or on, in the stack of kind gke whose contract this one takes",
+        )
 
 
 def _gpu_sum(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
@@ -700,7 +879,7 @@ def _gpu_sum(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
             # One that sleeps takes its GPU when it is asked for.
             0
             if model.scaling.to_zero is not None
-            else replica_range(model, stack.platform.tier).least + _canary_replicas(model)
+            else replica_range(model, stack.platform.tier).least + _further_replicas(model)
         )
         for model in stack.models
         if model.autostart and model.engine in GPU_ENGINES
@@ -753,6 +932,7 @@ def _same_domain(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]
 _CONTRACT_RULES: Final[tuple[Callable[[Stack, SubstrateContract], Iterator[Problem]], ...]] = (
     _gpu_fit,
     _gpu_sum,
+    _compute_class,
     _backups,
     _same_domain,
 )

@@ -13,6 +13,8 @@ from components.platform.values.edge import (
 )
 from components.platform.values.edge import GatewayReference as EdgeReference
 from components.platform.values.gpu_smoke import GpuSmokeValues
+from components.platform.values.egress import EgressValues, ExternalModel
+from components.platform.values.guardrails import FilterValues, GuardrailsValues
 from components.platform.values.inference_routing import (
     Backend,
     GatewayValues,
@@ -23,9 +25,12 @@ from components.platform.values.inference_routing import (
 from components.platform.values.issuers import Acme, InternalCa, IssuersValues
 from components.platform.values.kueue_queues import FlavorValues, KueueQueuesValues, TenantQueue
 from components.platform.values.llm_gateway import (
+    AnswersValues,
     Backup,
     DatabaseValues,
     LlmGatewayValues,
+    Reader,
+    ServiceKey,
     Team,
     TenantsValues,
 )
@@ -197,7 +202,8 @@ DATABASE_PROD = LlmGatewayValues(
         image=IMAGE,
         storage_class="premium-rwo",
         compute=Compute(cpu=1, memory_mib=2048),
-        backup=Backup(snapshot_class="snapshots", snapshot_driver="csi.example.com"),
+        reader=Reader(),
+        backup=Backup(snapshot_class="snapshots", snapshot_driver="csi.example.com", image=IMAGE),
     )
 )
 TEAMS = (
@@ -207,6 +213,7 @@ TEAMS = (
         max_budget_usd=50,
         requests_per_minute=60,
         tokens_per_minute=100_000,
+        key_secret="litellm-key",  # noqa: S106 - the name of a Secret
     ),
     Team(
         name="team-b",
@@ -222,6 +229,46 @@ TENANTS = LlmGatewayValues(
         image=IMAGE,
         master_key=SecretKey(name="litellm-secrets", key="PROXY_MASTER_KEY"),
         teams=TEAMS,
+        service_keys=(
+            ServiceKey(
+                alias="key-of-metrics",
+                secret=SecretKey(name="metrics", key="api-key"),
+                routes=("/metrics",),
+            ),
+        ),
+        metrics_key=SecretKey(name="metrics", key="api-key"),
+    )
+)
+ANSWERS = LlmGatewayValues(answers=AnswersValues())
+
+FILTERS = GuardrailsValues(
+    filters=(
+        FilterValues(
+            name="presidio-analyzer",
+            image=IMAGE,
+            part="analyzer",
+            compute=Compute(cpu=0.25, memory_mib=1024),
+            start_seconds=300,
+        ),
+        FilterValues(
+            name="presidio-anonymizer",
+            image=IMAGE,
+            part="anonymizer",
+            compute=Compute(cpu=0.05, memory_mib=128),
+            start_seconds=60,
+        ),
+    ),
+)
+FILTERS_PROD = FILTERS.model_copy(update={"replicas": 2})
+
+EXTERNAL = EgressValues(
+    models=(
+        ExternalModel(
+            name="claude-haiku",
+            provider="anthropic",
+            model="claude-haiku-4-5",
+            api_key_secret="claude-haiku-api-key",  # noqa: S106 - the name of a Secret
+        ),
     )
 )
 
@@ -450,6 +497,10 @@ ALL = {
     "llm-gateway-database": ("llm-gateway", DATABASE),
     "llm-gateway-database-prod": ("llm-gateway", DATABASE_PROD),
     "llm-gateway-tenants": ("llm-gateway", TENANTS),
+    "llm-gateway-answers": ("llm-gateway", ANSWERS),
+    "guardrails": ("guardrails", FILTERS),
+    "guardrails-prod": ("guardrails", FILTERS_PROD),
+    "egress": ("egress", EXTERNAL),
     "kueue-queues": ("kueue-queues", QUEUES),
     "policies": ("policies", POLICIES),
     "policies-prod": ("policies", POLICIES_PROD),

@@ -12,6 +12,8 @@ from components.platform.apps.parts import (
     is_prod,
     replicas,
     scraped,
+    sends_spans,
+    span_receiver,
 )
 from components.platform.apps.platform import GATEWAY_API_ENTRY, PROMETHEUS_CRDS_ENTRY
 from components.platform.apps.serving import (
@@ -132,6 +134,8 @@ def agentgateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 },
             ),
             description="Makes proxies of Gateways",
+            dashboards=("gateway",),
+            rules=("gateway",),
             connections=(
                 calls_api_server(CONTROLLER_PODS),
                 scraped(CONTROLLER_PODS, 9092),
@@ -157,6 +161,7 @@ def inference_gateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             replicas=replicas(inputs),
             route_namespaces=(namespaces.SERVING,),
             longest_request_seconds=longest_request_seconds(inputs),
+            spans=span_receiver(inputs),
         )
     )
     return (
@@ -166,7 +171,10 @@ def inference_gateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "routing",
             OwnChart(chart="inference-routing", values=values.to_values()),
             description="The one way to all self-hosted models; LiteLLM alone calls it",
-            connections=(*proxy_connections(GATEWAY_PODS),),
+            connections=(
+                *proxy_connections(GATEWAY_PODS),
+                *sends_spans(inputs, GATEWAY_PODS),
+            ),
             # The GatewayClass is there when the controller is.
             requires=(AGENTGATEWAY_ENTRY,),
         ),
@@ -228,13 +236,15 @@ def _pool(inputs: PlatformInputs, model: Model, name: str) -> CatalogueEntry:
                         },
                     },
                     **_picker_config(model),
+                    **_picker_tracing(inputs),
                 },
                 "provider": {"name": "none"},
             },
         ),
         description=f"Chooses among the replicas of model {name}",
+        rules=("pools",),
         requires=(INFERENCE_EXTENSION_ENTRY, PROMETHEUS_CRDS_ENTRY),
-        connections=_pool_connections(name),
+        connections=(*_pool_connections(name), *sends_spans(inputs, _picker_pods(name))),
     )
 
 
@@ -338,6 +348,7 @@ def routes(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 ).to_values(),
             ),
             description=f"Leads requests for model {model.name} to its pool",
+            rules=("slo-availability",),
             # A route that names a gateway or a pool that is not there is Degraded.
             requires=(
                 INFERENCE_GATEWAY_ENTRY,
@@ -391,8 +402,25 @@ def proxy_connections(pods: Pods) -> tuple[Connection, ...]:
     )
 
 
+def _picker_tracing(inputs: PlatformInputs) -> dict[str, Any]:
+    """Return the values of a picker that sends spans: all of them, as every sender does."""
+    if not inputs.config.features.tracing:
+        return {}
+    return {
+        "tracing": {
+            "enabled": True,
+            "otelExporterEndpoint": endpoints.SPANS_GRPC.url(),
+            "sampling": {"sampler": "parentbased_traceidratio", "samplerArg": "1"},
+        }
+    }
+
+
+def _picker_pods(model: str) -> Pods:
+    return Pods(namespace=namespaces.SERVING, labels={"inferencepool": endpoint_picker(model)})
+
+
 def _pool_connections(model: str) -> tuple[Connection, ...]:
-    picker = Pods(namespace=namespaces.SERVING, labels={"inferencepool": endpoint_picker(model)})
+    picker = _picker_pods(model)
     port = endpoints.model_server(model).port
     return (
         calls_api_server(picker),

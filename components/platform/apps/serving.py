@@ -4,7 +4,7 @@ from typing import Final
 
 from components.platform import endpoints
 from components.platform.apps import namespaces, secrets
-from components.platform.apps.parts import calls_internet, entry, scraped
+from components.platform.apps.parts import calls_internet, entry, scraped, sends_spans
 from components.platform.apps.platform import KEDA_ENTRY, PROMETHEUS_CRDS_ENTRY
 from components.platform.catalogue import (
     CatalogueEntry,
@@ -120,10 +120,15 @@ def _engine(  # noqa: PLR0913 - what an engine and its canary differ in
         OwnChart(chart="vllm", values=values.to_values()),
         requires=requires,
         description=description,
+        dashboards=("serving", "slo"),
+        rules=("serving", "slo"),
         starts_by_itself=model.autostart,
         secrets=(secrets.vllm_api_key(), *secrets.hub_token_secret(model)),
         generates=(secrets.UPSTREAM_KEY,),
-        connections=_connections(model, name, source),
+        connections=(
+            *_connections(model, name, source),
+            *sends_spans(inputs, engine_pods(name)),
+        ),
         # The scaler owns the number, and so does whoever stops a model by hand.
         ignore_differences=(
             IgnoreDifference(group=group, kind=kind, json_pointers=("/spec/replicas",)),
@@ -134,8 +139,7 @@ def _engine(  # noqa: PLR0913 - what an engine and its canary differ in
 def in_pool(model: Model) -> bool:
     """Return whether requests for a model pass an InferencePool of ours.
 
-    KServe makes routes and pools for the models that it runs, and embeddings need no choice by
-    load.
+    Replicas of an embedding model are all alike: they need no choice by load or cache.
     """
     return model.engine in ("vllm", "kserve", "llm_d", "simulator")
 
@@ -194,6 +198,7 @@ def model_values(inputs: PlatformInputs, model: Model) -> VllmValues:
         replicas=Replicas(min=replicas.least, max=replicas.most if scales else replicas.least),
         autoscaling=_autoscaling(model) if scales else None,
         lifecycle=Lifecycle(longest_request_seconds=model.longest_request_seconds),
+        spans_url=endpoints.SPANS_GRPC.url() if inputs.config.features.tracing else None,
     )
 
 

@@ -1,0 +1,1 @@
+../../vllm/files/stage_weights.py

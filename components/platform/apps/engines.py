@@ -1,0 +1,59 @@
+"""What engines beside raw vLLM share: where a model runs, what it fetches, who calls it."""
+
+from components.platform import endpoints
+from components.platform.apps.parts import calls_internet, scraped
+from components.platform.apps.routing import GATEWAY_PODS
+from components.platform.apps.serving import engine_pods
+from components.platform.catalogue import PlatformInputs, includes_layer
+from components.platform.config import HuggingFaceSource, Model, ReplicaRange, replica_range
+from components.platform.network import Connection
+from components.platform.values.base import Toleration
+
+
+def of_engine(inputs: PlatformInputs, *engines: str) -> tuple[Model, ...]:
+    """Return the models of a stack that one of the engines runs; none below the serving layer."""
+    if not includes_layer(inputs, "serving"):
+        return ()
+    return tuple(model for model in inputs.models if model.engine in engines)
+
+
+def replicas(inputs: PlatformInputs, model: Model) -> ReplicaRange:
+    """Return the replicas of a model, which stay at their least where nothing scales them."""
+    wanted = replica_range(model, inputs.config.tier)
+    if inputs.config.features.autoscaling:
+        return wanted
+    return ReplicaRange(least=wanted.least, most=wanted.least)
+
+
+def node_selector(inputs: PlatformInputs, model: Model) -> dict[str, str]:
+    """Return the labels of the nodes that have the GPU of a model."""
+    gpu = inputs.contract.gpu
+    selector = dict(gpu.node_selector)
+    if model.gpu.product is not None and gpu.product_label is not None:
+        selector[gpu.product_label] = model.gpu.product
+    return selector
+
+
+def tolerations(inputs: PlatformInputs) -> tuple[Toleration, ...]:
+    """Return what pods on GPU nodes tolerate."""
+    return tuple(Toleration(**one.model_dump()) for one in inputs.contract.gpu.tolerations)
+
+
+def connections(model: Model, port: int | None = None) -> tuple[Connection, ...]:
+    """Return who reads the metrics of a model and what its pods fetch before they serve.
+
+    Args:
+        model: any that runs in the cluster.
+        port: of its containers; left out, the one that all pools share.
+    """
+    pods = engine_pods(model.name)
+    found = [scraped(pods, endpoints.model_server(model.name).port if port is None else port)]
+    if isinstance(model.source, HuggingFaceSource) and model.engine != "simulator":
+        # The hub and its content network have no fixed addresses.
+        found.append(calls_internet(pods))
+    return tuple(found)
+
+
+def called_by_gateway(model: Model, port: int) -> Connection:
+    """Return the connection by which the inference gateway calls a model that is in no pool."""
+    return Connection(client=GATEWAY_PODS, server=engine_pods(model.name), ports=(port,))
