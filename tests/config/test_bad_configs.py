@@ -52,6 +52,47 @@ FULL_EDGE: dict[str, Any] = {
     },
 }
 
+CANARY = {"weight": 10, "engine_image": "docker.io/vllm/vllm-openai@sha256:" + "f" * 64}
+
+EGRESS: dict[str, Any] = {"platform.features": {"egress": True}}
+PROVIDER = {
+    "provider": "anthropic",
+    "model": "claude-haiku-4-5",
+    "api_key_secret": "anthropic-api-key",
+}
+EXTERNAL_MODEL: dict[str, Any] = {
+    "name": "claude-haiku",
+    "source": PROVIDER,
+    "max_model_len": 200_000,
+    "price": {"input_usd_per_million_tokens": 1.0, "output_usd_per_million_tokens": 5.0},
+}
+
+
+def without(section: dict[str, Any], *path: str) -> dict[str, Any]:
+    """Return a section without one key, at any depth."""
+    first, *rest = path
+    if rest:
+        return {**section, first: without(section[first], *rest)}
+    return {key: value for key, value in section.items() if key != first}
+
+
+GITHUB: dict[str, Any] = {
+    "provider": "github",
+    "organizations": ["your-org"],
+    "client_id": "Ov23liExample",
+    "client_secret": "github-client-secret",
+}
+SIGN_IN: dict[str, Any] = {
+    **FULL_EDGE,
+    "platform.features": {"public_edge": True, "identity": True},
+}
+ELSEWHERE: dict[str, Any] = {
+    "namespace": "secrets",
+    "service_account": "external-secrets",
+    "annotations": {},
+}
+
+
 BAD = [
     Bad(
         mistake="no kind",
@@ -286,6 +327,92 @@ BAD = [
         fix="set platform.dns",
     ),
     Bad(
+        mistake="settings of an edge that is off",
+        change={"platform.edge": {"acme_server": "staging"}},
+        path="platform.edge",
+        says="feature public_edge is off",
+        fix="public_edge: true",
+    ),
+    Bad(
+        mistake="connectors of an identity provider that is off",
+        change={"platform.identity": {"connectors": [GITHUB]}},
+        path="platform.identity",
+        says="feature identity is off",
+        fix="identity: true",
+    ),
+    Bad(
+        mistake="two connectors of one name",
+        change={**SIGN_IN, "platform.identity": {"connectors": [GITHUB, GITHUB]}},
+        path="platform.identity.connectors[1]",
+        says="another connector is called github",
+        fix="one connector",
+    ),
+    Bad(
+        mistake="a connector that lets in everybody who has an account",
+        change={
+            **SIGN_IN,
+            "platform.identity": {"connectors": [without(GITHUB, "organizations")]},
+        },
+        path="platform.identity.connectors[0].organizations",
+        says="is required",
+    ),
+    Bad(
+        mistake="Google accounts of no organisation",
+        change={
+            **SIGN_IN,
+            "platform.identity.connectors": [
+                {
+                    "provider": "google",
+                    "hosted_domains": [],
+                    "client_id": "x",
+                    "client_secret": "y",
+                }
+            ],
+        },
+        path="platform.identity.connectors[0].hosted_domains",
+        says="is too short",
+    ),
+    Bad(
+        mistake="a connector of an unknown kind",
+        change={
+            **SIGN_IN,
+            "platform.identity": {"connectors": [{**GITHUB, "provider": "gitlab"}]},
+        },
+        path="platform.identity.connectors[0]",
+        says="is none of the known kinds",
+        fix="github",
+    ),
+    Bad(
+        mistake="the client secret itself in the file",
+        change={
+            **SIGN_IN,
+            "platform.identity": {"connectors": [{**GITHUB, "client_secret": "s3cr3t/value+"}]},
+        },
+        path="platform.identity.connectors[0].client_secret",
+        says="does not have the right form",
+    ),
+    Bad(
+        mistake="a group that would break the rules that name it",
+        change={**SIGN_IN, "platform.identity": {"admin_groups": ["a', role:admin"]}},
+        path="platform.identity.admin_groups[0]",
+        says="does not have the right form",
+    ),
+    Bad(
+        mistake="an identity of External Secrets where it does not run",
+        base="existing",
+        change={"existing.contract.workload_identities": {"external_secrets": ELSEWHERE}},
+        path="existing.contract.workload_identities.external_secrets.namespace",
+        says="runs in another namespace",
+        fix="namespace: external-secrets",
+    ),
+    Bad(
+        mistake="an identity of a system that nobody knows",
+        base="existing",
+        change={"existing.contract.workload_identities": {"external-secrets": ELSEWHERE}},
+        path="existing.contract.workload_identities.external-secrets",
+        says="of no system of the platform",
+    ),
+    Bad(
         mistake="an MCP gateway without identity",
         change={"platform.features": {"mcp_gateway": True}},
         path="platform.features.mcp_gateway",
@@ -307,11 +434,105 @@ BAD = [
         fix="kserve: true",
     ),
     Bad(
-        mistake="egress without the provider's key",
-        change={"platform.features": {"egress": True}},
-        path="secrets.anthropic_api_key",
-        says="calls the provider with a key",
-        fix="anthropic_api_key:",
+        mistake="a provider's model while nothing may leave the cluster",
+        change={"models.0": EXTERNAL_MODEL},
+        path="models[0].source.provider",
+        says="feature egress is off",
+        fix="egress: true",
+    ),
+    Bad(
+        mistake="a provider's model without the id of its key",
+        change={**EGRESS, "models.0": without(EXTERNAL_MODEL, "source", "api_key_secret")},
+        path="models[0].source.api_key_secret",
+        says="required and missing",
+    ),
+    Bad(
+        mistake="a provider's model without a price",
+        change={**EGRESS, "models.0": without(EXTERNAL_MODEL, "price")},
+        path="models[0].price",
+        says="required and missing",
+    ),
+    Bad(
+        mistake="GPUs for a model that a provider runs",
+        change={**EGRESS, "models.0": {**EXTERNAL_MODEL, "gpu": {"count": 1}, "autostart": True}},
+        path="models[0]",
+        says="a provider runs this model itself",
+        fix="remove autostart, gpu",
+    ),
+    Bad(
+        mistake="a provider that nobody knows",
+        change={
+            **EGRESS,
+            "models.0": {**EXTERNAL_MODEL, "source": {**PROVIDER, "provider": "somebody"}},
+        },
+        path="models[0].source.provider",
+        says="somebody",
+    ),
+    Bad(
+        mistake="an engine that runs weights, for a model of a provider",
+        change={**EGRESS, "models.0": {**EXTERNAL_MODEL, "engine": "vllm"}},
+        path="models[0]",
+        says="engine vllm runs weights",
+        fix="leave engine out",
+    ),
+    Bad(
+        mistake="engine external for weights from the hub",
+        change={"models.0.engine": "external"},
+        path="models[0]",
+        says="engine external calls a provider",
+        fix="give source.provider",
+    ),
+    Bad(
+        mistake="filters that are switched off",
+        change={"platform.guardrails": {"injection_severity": "high"}},
+        path="platform.guardrails",
+        says="feature guardrails is off",
+        fix="guardrails: true",
+    ),
+    Bad(
+        mistake="personal data that no filter knows",
+        change={
+            "platform.features": {"guardrails": True},
+            "platform.guardrails": {"masked_entities": ["SHOE_SIZE"]},
+        },
+        path="platform.guardrails.masked_entities[0]",
+        says="SHOE_SIZE",
+    ),
+    Bad(
+        mistake="a cache that is switched off",
+        change={"models.0.cache": {}},
+        path="models[0].cache",
+        says="feature caching is off",
+        fix="caching: true",
+    ),
+    Bad(
+        mistake="a semantic cache that is switched off",
+        change={
+            "platform.features": {"caching": True},
+            "models.0.cache": {"semantic": {"embedding_model": "vectors"}},
+        },
+        path="models[0].cache.semantic",
+        says="feature semantic_caching is off",
+        fix="semantic_caching: true",
+    ),
+    Bad(
+        mistake="questions compared by a model that answers them",
+        change={
+            "platform.features": {"caching": True, "semantic_caching": True},
+            "models.0.cache": {"semantic": {"embedding_model": MODEL["name"]}},
+        },
+        path="models[0].cache.semantic.embedding_model",
+        says="no model of this stack that makes vectors",
+        fix="text_embeddings_inference",
+    ),
+    Bad(
+        mistake="a similarity at which other questions are answered",
+        change={
+            "platform.features": {"caching": True, "semantic_caching": True},
+            "models.0.cache": {"semantic": {"embedding_model": "vectors", "threshold": 0.8}},
+        },
+        path="models[0].cache.semantic.threshold",
+        says="out of range",
     ),
     Bad(
         mistake="a domain that is a URL",
@@ -499,6 +720,201 @@ BAD = [
         path="models[0].replicas",
         says="min 3 is over max 2",
         fix="raise max or lower min",
+    ),
+    Bad(
+        mistake="an argument of the engine that has a field",
+        change={"models.0.extra_args": ["--max-model-len=4096"]},
+        path="models[0]",
+        says="may not set --max-model-len",
+    ),
+    Bad(
+        mistake="an argument of the engine that is owned, in the engine's other spellings",
+        change={"models.0.extra_args": ["--no_enable_prefix_caching"]},
+        path="models[0]",
+        says="may not set --no-enable-prefix-caching",
+    ),
+    Bad(
+        mistake="a key of an owned JSON argument",
+        change={"models.0.extra_args": ["--speculative-config.method=ngram"]},
+        path="models[0]",
+        says="may not set --speculative-config",
+    ),
+    Bad(
+        mistake="an argument whose value is an argument of its own",
+        change={"models.0.extra_args": ["--reasoning-parser", "qwen3"]},
+        path="models[0].extra_args[1]",
+        says="right form",
+        fix="--reasoning-parser=qwen3",
+    ),
+    Bad(
+        mistake="a key as an argument, which every process of the node can read",
+        change={"models.0.extra_args": ["--api-key=secret"]},
+        path="models[0]",
+        says="may not set --api-key",
+    ),
+    Bad(
+        mistake="speculation by weights that it does not name",
+        change={"models.0.speculation": {"method": "eagle3"}},
+        path="models[0].speculation",
+        says="eagle3 needs source",
+    ),
+    Bad(
+        mistake="weights for a speculation that has none",
+        change={
+            "models.0.speculation": {
+                "method": "ngram",
+                "source": {"hugging_face": "a/b", "revision": "a" * 40},
+            }
+        },
+        path="models[0].speculation",
+        says="ngram has no weights",
+        fix="remove source",
+    ),
+    Bad(
+        mistake="an adapter at a branch instead of a commit",
+        change={
+            "models.0.lora_adapters": [{"name": "sql", "hugging_face": "a/b", "revision": "main"}]
+        },
+        path="models[0].lora_adapters[0].revision",
+        says="right form",
+    ),
+    Bad(
+        mistake="an adapter of its model's name",
+        change={
+            "models.0.lora_adapters": [
+                {"name": "qwen-small", "hugging_face": "a/b", "revision": "a" * 40}
+            ]
+        },
+        path="models[0].lora_adapters[0].name",
+        says="is taken",
+        fix="name of its own",
+    ),
+    Bad(
+        mistake="a model called like another one's canary",
+        change={
+            "models": [{**MODEL, "canary": CANARY}, {**MODEL, "name": MODEL["name"] + "-canary"}]
+        },
+        path="models[0].canary",
+        says="as a model is",
+        fix="another name",
+    ),
+    Bad(
+        mistake="a canary that differs in nothing",
+        change={"models.0.canary": {"weight": 10}},
+        path="models[0].canary",
+        says="proves nothing",
+        fix="source or engine_image",
+    ),
+    Bad(
+        mistake="a canary without the gateway that shares requests out",
+        change={"platform.profile": "serving", "tenants": [], "models.0.canary": CANARY},
+        path="models[0].canary",
+        says="by the inference gateway",
+        fix="llm-gateway",
+    ),
+    Bad(
+        mistake="a canary of a model that sleeps",
+        change={"models.0.canary": CANARY, "models.0.scaling": {"to_zero": {}}},
+        path="models[0].canary",
+        says="while the model sleeps",
+        fix="remove canary",
+    ),
+    Bad(
+        mistake="a model on several nodes without the operator that starts them together",
+        change={"models.0.gpu": {"count": 1, "nodes": 2}},
+        path="models[0].gpu.nodes",
+        says="needs feature multi_node",
+        fix="multi_node: true",
+    ),
+    Bad(
+        mistake="a canary of a model on several nodes",
+        change={
+            "platform.features.multi_node": True,
+            "models.0.gpu": {"count": 1, "nodes": 2},
+            "models.0.canary": CANARY,
+        },
+        path="models[0].canary",
+        says="has no canary",
+        fix="a model of its own",
+    ),
+    Bad(
+        mistake="adapters for an engine that has none",
+        change={
+            "models.0.engine": "simulator",
+            "models.0.lora_adapters": [
+                {"name": "sql", "hugging_face": "a/b", "revision": "a" * 40}
+            ],
+        },
+        path="models[0].lora_adapters",
+        says="engine simulator does not have it",
+        fix="engine: vllm",
+    ),
+    Bad(
+        mistake="a model that sleeps, and no scaler to wake it",
+        change={
+            "platform.features": {"autoscaling": False},
+            "models.0.replicas": {"min": 1, "max": 1},
+            "models.0.scaling": {"to_zero": {}},
+        },
+        path="models[0].scaling.to_zero",
+        says="nothing would wake it",
+        fix="autoscaling on",
+    ),
+    Bad(
+        mistake="a model that sleeps where no gateway sees who asks for it",
+        change={
+            "platform.profile": "serving",
+            "tenants": [],
+            "models.0.scaling": {"to_zero": {}},
+        },
+        path="models[0].scaling.to_zero",
+        says="of the inference gateway",
+        fix="llm-gateway",
+    ),
+    Bad(
+        mistake="a sleep so short that a cold start outlasts it",
+        change={"models.0.scaling": {"to_zero": {"idle_minutes": 2}}},
+        path="models[0].scaling.to_zero.idle_minutes",
+        says="out of range",
+        fix="10 or more",
+    ),
+    Bad(
+        mistake="a fallback that names nobody",
+        change={"models.0.scaling": {"to_zero": {"when_asleep": "fallback"}}},
+        path="models[0].scaling.to_zero",
+        says="needs fallback_model",
+    ),
+    Bad(
+        mistake="a fallback for callers who are held",
+        change={"models.0.scaling": {"to_zero": {"fallback_model": "second"}}},
+        path="models[0].scaling.to_zero",
+        says="is for when_asleep: fallback only",
+    ),
+    Bad(
+        mistake="a fallback to the model that sleeps",
+        change={
+            "models.0.scaling": {
+                "to_zero": {"when_asleep": "fallback", "fallback_model": "qwen-small"}
+            }
+        },
+        path="models[0].scaling.to_zero.fallback_model",
+        says="never sleeps",
+        fix="when_asleep: hold",
+    ),
+    Bad(
+        mistake="a fallback to a model that the tenant may not call",
+        change={
+            "models": [
+                {
+                    **MODEL,
+                    "scaling": {"to_zero": {"when_asleep": "fallback", "fallback_model": "second"}},
+                },
+                {**MODEL, "name": "second"},
+            ]
+        },
+        path="tenants[0].models",
+        says="may call qwen-small, and second",
+        fix="add second",
     ),
     Bad(
         mistake="zero replicas, which nothing would ever wake",
