@@ -1,21 +1,9 @@
 """When each alert fires and when not: series as promtool writes them, one value a minute."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """What the world looks like, and what the alert does at one moment of it."""
-
-    alert: str
-    because: str
-    series: Mapping[str, str]
-    at: str
-    fires: tuple[Mapping[str, str], ...] = ()
-    """Labels of each alert that fires, without its severity; none fires where it is empty."""
-
+from tests.charts.observability import feature_cases
+from tests.charts.observability.case import Case
 
 MODEL: Final = {"model_name": "qwen"}
 
@@ -1128,4 +1116,8 @@ CASES: Final = (
     *PLATFORM,
     *DELIVERY,
     *GPUS,
+    *feature_cases.LOGGING,
+    *feature_cases.TRACING,
+    *feature_cases.OPENCOST,
+    *feature_cases.OPENBAO,
 )

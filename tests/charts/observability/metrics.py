@@ -186,12 +186,25 @@ KUBERNETES: Final = frozenset(
         "kube_pod_container_status_ready",
         "kube_pod_container_status_restarts_total",
         "kube_pod_labels",
+        "kube_pod_status_ready",
         "kube_statefulset_status_replicas_ready",
         "kubelet_volume_stats_available_bytes",
         "kubelet_volume_stats_capacity_bytes",
     }
 )
 """kube-state-metrics 2.19 and the kubelet of Kubernetes 1.33."""
+
+LOGS: Final = frozenset(
+    {
+        "loki_discarded_samples_total",
+        "loki_process_dropped_lines_total",
+        "loki_write_dropped_entries_total",
+    }
+)
+"""Loki 3.7.6: pkg/validation; Alloy 1.18.1: loki.process and loki.write."""
+
+OPENCOST: Final = frozenset({"node_gpu_hourly_cost"})
+"""OpenCost 1.120: pkg/costmodel/metrics.go."""
 
 OBJECTIVES: Final = frozenset(
     {
@@ -217,6 +230,8 @@ READABLE: Final = frozenset().union(
     ARGO_CD,
     DCGM,
     KUBERNETES,
+    LOGS,
+    OPENCOST,
     OBJECTIVES,
 )
 """All that rules and dashboards may read, besides what the rules record."""
