@@ -127,6 +127,7 @@ COMPUTED: Final[dict[str, Computed]] = {
     "gcp:container/cluster:Cluster": _gke_cluster,
     "gcp:container/nodePool:NodePool": _nothing,
     "gcp:projects/iAMMember:IAMMember": _nothing,
+    "gcp:dns/dnsManagedZoneIamMember:DnsManagedZoneIamMember": _nothing,
     "gcp:projects/service:Service": _nothing,
     "gcp:secretmanager/secret:Secret": _nothing,
     "gcp:secretmanager/secretIamMember:SecretIamMember": _nothing,

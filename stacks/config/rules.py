@@ -397,6 +397,18 @@ def _guardrails(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _unread(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
+    """Sections that only one feature reads."""
+    written = mapping(raw.get("platform"))
+    for section in ("tracing", "opencost"):
+        if section in written and not getattr(stack.platform.features, section):
+            yield Problem(
+                path=f"platform.{section}",
+                message=f"nobody reads it: feature {section} is off",
+                fix=f"set platform.features.{section}: true, or remove platform.{section}",
+            )
+
+
 def _caches(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     features = stack.platform.features
     engines = {model.name: model.engine for model in stack.models}
@@ -794,6 +806,7 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _tenant_models,
     _external_models,
     _guardrails,
+    _unread,
     _caches,
     _weights,
     _scaling,

@@ -162,6 +162,26 @@ def test_a_consumers_secret_carries_the_labels_that_its_reader_looks_for() -> No
     assert template["metadata"] == {"labels": {"example.com/part": "serving"}}
 
 
+def test_a_hashed_key_holds_the_hash_in_place_of_what_was_fetched() -> None:
+    consumer = ConsumerSecret(
+        name="clients",
+        namespace="identity",
+        entries=(
+            SecretEntry(key="PLAIN", remote_id="plain"),
+            SecretEntry(key="admin.hash", remote_id="password", hashed="bcrypt"),
+        ),
+        literals={"user": "admin"},
+    )
+    spec = only(render("secrets", SecretsValues(consumers=(consumer,))), "ExternalSecret")["spec"]
+    # External Secrets: what the template makes has precedence over what was fetched.
+    assert spec["target"]["template"]["mergePolicy"] == "Merge"
+    assert spec["target"]["template"]["data"] == {
+        "admin.hash": '{{ index . "admin.hash" | bcrypt }}',
+        "user": "admin",
+    }
+    assert [one["secretKey"] for one in spec["data"]] == ["PLAIN", "admin.hash"]
+
+
 def test_a_release_with_consumers_alone_makes_no_store() -> None:
     values = SecretsValues(consumers=SECRETS_IN_CLUSTER.consumers)
     assert {one["kind"] for one in render("secrets", values)} == {"ExternalSecret"}

@@ -490,6 +490,47 @@ BAD = [
         fix="guardrails: true",
     ),
     Bad(
+        mistake="a share of traces that nobody takes",
+        change={"platform.tracing": {"sampling_ratio": 0.5}},
+        path="platform.tracing",
+        says="feature tracing is off",
+        fix="tracing: true",
+    ),
+    Bad(
+        mistake="a share of traces in percent",
+        change={
+            "platform.features": {"tracing": True},
+            "platform.tracing": {"sampling_ratio": 10.0},
+        },
+        path="platform.tracing.sampling_ratio",
+        says="too large",
+    ),
+    Bad(
+        mistake="tracing that keeps nothing",
+        change={
+            "platform.features": {"tracing": True},
+            "platform.tracing": {"sampling_ratio": 0.0},
+        },
+        path="platform.tracing.sampling_ratio",
+        says="too small",
+    ),
+    Bad(
+        mistake="prices that nothing is counted by",
+        change={"platform.opencost": {"prices": {"gpu_usd_per_hour": 2.5}}},
+        path="platform.opencost",
+        says="feature opencost is off",
+        fix="opencost: true",
+    ),
+    Bad(
+        mistake="a price below nothing",
+        change={
+            "platform.features": {"opencost": True},
+            "platform.opencost": {"prices": {"cpu_usd_per_hour": -1.0}},
+        },
+        path="platform.opencost.prices.cpu_usd_per_hour",
+        says="too small",
+    ),
+    Bad(
         mistake="personal data that no filter knows",
         change={
             "platform.features": {"guardrails": True},

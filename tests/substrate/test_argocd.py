@@ -1,5 +1,6 @@
 """Argo CD: how it is installed, and the contract that its cluster Secret carries."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any, Final
@@ -7,11 +8,13 @@ from typing import Any, Final
 import pulumi_kubernetes as kubernetes
 import pytest
 
+from components import names
 from components.contract import LABEL_FIELDS, SubstrateContract, Toleration
 from components.substrate.argocd import (
     IN_CLUSTER_SERVER,
     ArgoCd,
     ArgoCdArgs,
+    ArgoCdSignIn,
     argo_cd_values,
 )
 from components.versions import ARGO_CD
@@ -185,3 +188,59 @@ def test_it_runs_where_it_is_told() -> None:
     assert placed["tolerations"] == [
         {"key": "platform", "operator": "Exists", "effect": "NoSchedule"}
     ]
+
+
+SIGN_IN = ArgoCdSignIn(
+    issuer="https://auth.llm.example.com",
+    admin_email="boss@example.com",
+    admin_groups=("your-org:platform",),
+)
+
+
+def test_users_sign_in_at_the_identity_provider_by_a_secret_that_is_only_named() -> None:
+    settings = json.loads(values(sign_in=SIGN_IN)["configs"]["cm"]["oidc.config"])
+    assert settings == {
+        "name": "Dex",
+        "issuer": "https://auth.llm.example.com",
+        "clientID": names.ARGO_CD_CLIENT,
+        "clientSecret": "$argocd-sign-in:clientSecret",
+        "requestedScopes": ["openid", "profile", "email", "groups"],
+    }
+
+
+def test_only_administrators_may_do_anything_and_everybody_else_nothing() -> None:
+    rights = values(sign_in=SIGN_IN)["configs"]["rbac"]
+    assert rights["policy.default"] == ""
+    assert rights["policy.csv"].splitlines() == [
+        'g, "boss@example.com", role:admin',
+        'g, "your-org:platform", role:admin',
+    ]
+    assert rights["scopes"] == "[groups, email]"
+
+
+def test_without_an_identity_provider_there_is_the_local_admin_alone() -> None:
+    configs = values()["configs"]
+    assert "oidc.config" not in configs["cm"]
+    assert configs["rbac"]["policy.csv"] == ""
+
+
+@pytest.mark.parametrize("sign_in", [None, SIGN_IN])
+def test_the_local_admin_stays_for_the_day_when_the_identity_provider_is_down(
+    sign_in: ArgoCdSignIn | None,
+) -> None:
+    assert values(sign_in=sign_in)["configs"]["cm"]["admin.enabled"] is True
+
+
+def test_the_clusters_own_authority_is_trusted_where_it_signs_for_the_identity_provider() -> None:
+    private = ArgoCdSignIn(
+        issuer="https://auth.llm.example.com", admin_email="boss@example.com", trust_bundle=True
+    )
+    server = values(sign_in=private)["server"]
+    (volume,) = server["volumes"]
+    (mount,) = server["volumeMounts"]
+    assert volume["configMap"]["name"] == names.TRUST_BUNDLE
+    # The ConfigMap comes with the platform, after Argo CD.
+    assert volume["configMap"]["optional"] is True
+    assert mount["name"] == volume["name"]
+    assert mount["mountPath"] in server["env"][0]["value"].split(":")
+    assert "volumes" not in values(sign_in=SIGN_IN)["server"]

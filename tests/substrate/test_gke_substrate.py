@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.contract import SecretStore
+from components.contract import Dns, SecretStore
 from components.substrate.gke_network import WEBHOOK_PORTS
 from components.substrate.gke_node_identity import NODE_ROLES
 from tests.conftest import Run
@@ -389,6 +389,60 @@ def test_no_secret_accessor_is_given_in_the_whole_project() -> None:
 def test_a_secret_cannot_be_generated_and_supplied() -> None:
     with pytest.raises(ValueError, match="staging-a cannot be generated and supplied"):
         build(generated_secrets=("a",), supplied_secrets=("a",))
+
+
+ZONE_ROLE = "gcp:dns/dnsManagedZoneIamMember:DnsManagedZoneIamMember"
+
+
+def test_who_writes_dns_records_may_write_those_of_one_zone_alone() -> None:
+    recorder = build(dns=Dns(provider="google", zone="example-com"))
+    accounts = {
+        namespace: recorder.one(
+            "gcp:serviceaccount/account:Account", f"substrate-{namespace}-account"
+        ).inputs["accountId"]
+        for namespace in ("cert-manager", "external-dns")
+    }
+    rights = recorder.all(ZONE_ROLE)
+    assert {
+        (each.inputs["managedZone"], each.inputs["role"], each.inputs["project"]) for each in rights
+    } == {("example-com", "roles/dns.admin", "my-project")}
+    assert len(rights) == 2
+    assert set(accounts.values()) == {"llmp-cert-manager", "llmp-external-dns"}
+    assert "dns.googleapis.com" in {
+        each.inputs["service"] for each in recorder.all("gcp:projects/service:Service")
+    }
+
+
+def test_only_external_dns_may_see_which_zones_there_are() -> None:
+    recorder = build(dns=Dns(provider="google", zone="example-com"))
+    (reader,) = [
+        each
+        for each in recorder.all("gcp:projects/iAMMember:IAMMember")
+        if each.inputs["role"] == "roles/dns.reader"
+    ]
+    assert reader.name == "substrate-external-dns-zone-reader"
+
+
+def test_the_contract_names_the_identities_that_write_dns_records() -> None:
+    recorder = build(dns=Dns(provider="google", zone="example-com"))
+    contract = recorder.component_outputs(recorder.one("llmp:substrate:GkeSubstrate").urn)[
+        "contract"
+    ]
+    bound = {
+        each.inputs["member"] for each in recorder.all("gcp:serviceaccount/iAMMember:IAMMember")
+    }
+    for key in ("cert_manager", "external_dns"):
+        identity = contract["workload_identities"][key]
+        account = f"{identity['namespace']}/{identity['service_account']}"
+        assert f"serviceAccount:my-project.svc.id.goog[{account}]" in bound
+
+
+def test_without_a_zone_at_google_nobody_writes_records() -> None:
+    recorder = build(dns=Dns(provider="cloudflare", zone="example.com"))
+    assert not recorder.all(ZONE_ROLE)
+    assert "dns.googleapis.com" not in {
+        each.inputs["service"] for each in recorder.all("gcp:projects/service:Service")
+    }
 
 
 def test_without_secret_manager_there_are_no_secrets_and_no_identity_for_them() -> None:
