@@ -7,7 +7,6 @@ from pydantic import Field
 from components.platform.config import (
     Model,
     PlatformConfig,
-    RemoteSecretId,
     Section,
     Tenant,
 )
@@ -29,9 +28,6 @@ class SecretsConfig(Section):
         max_length=40,
         description="put before every secret id in the store, so that stacks can share one project",
         examples=["staging-"],
-    )
-    anthropic_api_key: RemoteSecretId | None = Field(
-        default=None, description="Remote id of the provider key that feature egress sends."
     )
 
 

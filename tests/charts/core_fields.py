@@ -15,12 +15,15 @@ import pulumi_kubernetes as kubernetes
 
 KINDS: dict[tuple[str, str], type] = {
     ("apps/v1", "Deployment"): kubernetes.apps.v1.DeploymentSpecArgs,
+    ("batch/v1", "CronJob"): kubernetes.batch.v1.CronJobSpecArgs,
     ("batch/v1", "Job"): kubernetes.batch.v1.JobSpecArgs,
     ("networking.k8s.io/v1", "NetworkPolicy"): kubernetes.networking.v1.NetworkPolicySpecArgs,
     ("policy/v1", "PodDisruptionBudget"): kubernetes.policy.v1.PodDisruptionBudgetSpecArgs,
     ("v1", "Service"): kubernetes.core.v1.ServiceSpecArgs,
 }
 WITHOUT_SPEC: dict[str, set[str]] = {
+    "ClusterRole": {"rules"},
+    "ClusterRoleBinding": {"roleRef", "subjects"},
     "ConfigMap": {"data"},
     "Namespace": set(),
     "Role": {"rules"},

@@ -1,10 +1,11 @@
-"""A LiteLLM that knows teams and nothing else, over real HTTP, as strict as the real one.
+"""A LiteLLM that knows teams and keys and nothing else, over real HTTP, as strict as the real one.
 
 Paths, fields, status codes and answers follow LiteLLM 1.89.2 (proxy/management_endpoints/
-team_endpoints.py and proxy/_types.py). It refuses what the real one would drop in silence: a field
-that a request class does not have.
+{team,key_management}_endpoints.py and proxy/_types.py). It refuses what the real one would drop in
+silence: a field that a request class does not have.
 """
 
+import hashlib
 import json
 import threading
 from collections.abc import Generator
@@ -25,6 +26,15 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "blocked": bool,
 }
 """Fields that both NewTeamRequest and UpdateTeamRequest have, and that concern us."""
+KEY_FIELDS: dict[str, type] = {
+    "key": str,
+    "key_alias": str,
+    "team_id": str,
+    "models": list,
+    "allowed_routes": list,
+    "max_parallel_requests": int,
+}
+"""Fields that both GenerateKeyRequest and UpdateKeyRequest have, and that concern us."""
 
 
 class LiteLlm:
@@ -33,13 +43,17 @@ class LiteLlm:
     def __init__(self) -> None:
         """Start without teams, ready at once."""
         self.teams: dict[str, dict[str, Any]] = {}
+        self.keys: dict[str, dict[str, Any]] = {}
+        """By the hash of the key, as in its database."""
+        self.paths: list[str] = []
         self.writes: list[tuple[str, dict[str, Any]]] = []
         self.unready_answers = 0
         self.broken_team: str | None = None
         self.url = ""
 
-    def handle(self, method: str, path: str, key: str, body: Any) -> tuple[int, Any]:  # noqa: ANN401
+    def handle(self, method: str, path: str, key: str, body: Any) -> tuple[int, Any]:  # noqa: ANN401, PLR0911
         """Return status and answer of one request."""
+        self.paths.append(path)
         route, query = urlsplit(path).path, parse_qs(urlsplit(path).query)
         if (method, route) == ("GET", "/health/readiness"):
             if self.unready_answers > 0:
@@ -53,7 +67,49 @@ class LiteLlm:
             return self._info(team_id)
         if method == "POST" and route in {"/team/new", "/team/update"}:
             return self._write(route, body)
+        if (method, route) == ("GET", "/key/info"):
+            (name,) = query["key"]
+            return self._key_info(name)
+        if method == "POST" and route == "/key/delete":
+            return self._delete_keys(body["key_aliases"])
+        if method == "POST" and route in {"/key/generate", "/key/update"}:
+            return self._write_key(route, body)
         return 404, {"detail": "Not Found"}
+
+    def _key_info(self, name: str) -> tuple[int, Any]:
+        hashed = digest(name) if name.startswith("sk-") else name
+        if hashed not in self.keys:
+            return 404, {"error": {"message": "Key not found in database", "code": "404"}}
+        return 200, {"key": name, "info": {"spend": 0.5, **self.keys[hashed]}}
+
+    def _delete_keys(self, aliases: list[str]) -> tuple[int, Any]:
+        gone = [name for name, key in self.keys.items() if key["key_alias"] in aliases]
+        if not gone:
+            return 404, {"detail": {"error": "No keys found"}}
+        for name in gone:
+            del self.keys[name]
+        self.writes.append(("/key/delete", {"key_aliases": aliases}))
+        return 200, {"deleted_keys": aliases}
+
+    def _write_key(self, route: str, body: dict[str, Any]) -> tuple[int, Any]:
+        for name, value in body.items():
+            if name not in KEY_FIELDS or not isinstance(value, KEY_FIELDS[name]):
+                return 422, {"detail": [{"loc": ["body", name], "msg": "unknown or ill-typed"}]}
+        if not body["key"].startswith("sk-"):
+            return 400, {"error": {"message": f"Invalid key format: {body['key']}"}}
+        hashed = digest(body["key"])
+        fields = {name: value for name, value in body.items() if name != "key"}
+        if route == "/key/generate":
+            if fields["key_alias"] in {key["key_alias"] for key in self.keys.values()}:
+                return 400, {"error": {"message": "Key with this alias already exists"}}
+            if "team_id" in fields and fields["team_id"] not in self.teams:
+                return 400, {"error": {"message": f"Unable to find team; key={body['key']}"}}
+            self.keys[hashed] = {"allowed_routes": [], "models": []}
+        elif hashed not in self.keys:
+            return 404, {"error": {"message": "Key not found"}}
+        self.keys[hashed].update(fields)
+        self.writes.append((route, {**fields, "key": "…"}))
+        return 200, {"key": body["key"], **fields}
 
     def _info(self, team_id: str) -> tuple[int, Any]:
         if team_id not in self.teams:
@@ -75,6 +131,11 @@ class LiteLlm:
         self.writes.append((route, body))
         self.teams.setdefault(team_id, {}).update(body)
         return 200, {"team_id": team_id, "data": self.teams[team_id]}
+
+
+def digest(key: str) -> str:
+    """Return what LiteLLM keeps of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,12 +1,13 @@
 """The LLM gateway's chart: a database that a drain cannot wedge, and a Job that keeps the teams."""
 
+import ast
 import json
 
 import pytest
 
 from components.platform.values.llm_gateway import LlmGatewayValues
 from tests.charts.rendering import CHARTS, HelmError, Json, of_kind, only, render, render_values
-from tests.charts.values import DATABASE, DATABASE_PROD, IMAGE, TENANTS
+from tests.charts.values import ANSWERS, DATABASE, DATABASE_PROD, IMAGE, TENANTS
 
 pytestmark = pytest.mark.charts
 
@@ -95,7 +96,7 @@ def test_the_job_runs_the_script_of_the_chart_on_the_teams_of_the_values() -> No
     objects = render("llm-gateway", TENANTS)
     data = only(objects, "ConfigMap")["data"]
     assert data["sync_teams.py"] == (CHARTS / "llm-gateway/files/sync_teams.py").read_text()
-    teams = json.loads(data["teams.json"])
+    teams = json.loads(data["teams.json"])["teams"]
     assert [team["name"] for team in teams] == ["team-a", "team-b"]
     assert teams[1]["tokensPerMinute"] == 5_000_000
     (container,) = only(objects, "Job")["spec"]["template"]["spec"]["containers"]
@@ -120,3 +121,114 @@ def test_helm_refuses_a_team_without_a_real_limit(key: str, value: object, messa
     values["tenants"]["teams"][0][key] = value
     with pytest.raises(HelmError, match=message):
         render_values("llm-gateway", values)
+
+
+def test_a_role_for_dashboards_reads_all_and_writes_nothing() -> None:
+    (role,) = cluster(DATABASE_PROD)["managed"]["roles"]
+    assert role["inRoles"] == ["pg_read_all_data"]
+    assert role["passwordSecret"] == {"name": "litellm-pg-reader"}
+    may = {name for name in ("superuser", "createdb", "createrole", "replication") if role[name]}
+    assert may == set()
+    assert "managed" not in cluster(DATABASE)
+
+
+def test_the_job_may_make_a_secret_in_a_namespace_that_asks_and_read_that_one_alone() -> None:
+    objects = render("llm-gateway", TENANTS, namespace="litellm")
+    role = only(objects, "Role")
+    assert role["metadata"]["namespace"] == "team-a"
+    assert role["rules"] == [
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
+        {
+            "apiGroups": [""],
+            "resources": ["secrets"],
+            "resourceNames": ["litellm-key"],
+            "verbs": ["get"],
+        },
+    ]
+    binding = only(objects, "RoleBinding")
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    account = only(objects, "ServiceAccount")["metadata"]["name"]
+    assert [(one["name"], one["namespace"]) for one in binding["subjects"]] == [
+        (account, "litellm")
+    ]
+
+
+def test_a_job_that_calls_no_api_server_has_no_token() -> None:
+    quiet = TENANTS.to_values()
+    for team in quiet["tenants"]["teams"]:
+        team.pop("keySecret", None)
+    pod = only(render_values("llm-gateway", quiet), "Job")["spec"]["template"]["spec"]
+    assert [one["name"] for one in pod["volumes"]] == ["teams"]
+    assert of_kind(render_values("llm-gateway", quiet), "Role") == []
+
+
+def test_keys_that_the_cluster_made_reach_the_job_by_environment_under_the_names_it_is_told() -> (
+    None
+):
+    objects = render("llm-gateway", TENANTS)
+    told = json.loads(only(objects, "ConfigMap")["data"]["teams.json"])["serviceKeys"]
+    (container,) = only(objects, "Job")["spec"]["template"]["spec"]["containers"]
+    given = {
+        one["name"]: one["valueFrom"]["secretKeyRef"]
+        for one in container["env"]
+        if "valueFrom" in one
+    }
+    assert [given[one["variable"]] for one in told] == [{"name": "metrics", "key": "api-key"}]
+    assert told[0]["routes"] == ["/metrics"]
+
+
+def test_litellm_is_scraped_with_the_key_that_may_read_metrics() -> None:
+    (endpoint,) = only(render("llm-gateway", TENANTS), "ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["path"] == "/metrics/"
+    assert endpoint["authorization"]["credentials"] == {"name": "metrics", "key": "api-key"}
+
+
+def test_old_backups_are_deleted_by_an_account_that_can_do_nothing_else() -> None:
+    objects = render("llm-gateway", DATABASE_PROD, namespace="litellm")
+    assert only(objects, "Role")["rules"] == [
+        {
+            "apiGroups": ["snapshot.storage.k8s.io"],
+            "resources": ["volumesnapshots"],
+            "verbs": ["list", "delete"],
+        }
+    ]
+    assert only(objects, "ClusterRole")["rules"] == [
+        {
+            "apiGroups": ["snapshot.storage.k8s.io"],
+            "resources": ["volumesnapshotcontents"],
+            "verbs": ["get", "patch"],
+        }
+    ]
+    job = only(objects, "CronJob")["spec"]
+    assert job["concurrencyPolicy"] == "Forbid"
+    (container,) = job["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    assert environment == {
+        "NAMESPACE": "litellm",
+        "CLUSTER": "litellm-pg",
+        "KEEP_DAYS": "30",
+        "KEEP_AT_LEAST": "7",
+    }
+
+
+def test_without_backups_nothing_is_deleted() -> None:
+    assert of_kind(render("llm-gateway", DATABASE), "CronJob") == []
+
+
+def test_each_job_brings_all_modules_that_its_script_imports() -> None:
+    for values, script in ((TENANTS, "sync_teams.py"), (DATABASE_PROD, "prune_snapshots.py")):
+        data = only(render("llm-gateway", values), "ConfigMap")["data"]
+        ours = {path.stem for path in (CHARTS / "llm-gateway/files").iterdir()}
+        imported = {
+            alias.name
+            for node in ast.walk(ast.parse(data[script]))
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+        assert imported & ours == {"kubernetes_api"}
+        assert "kubernetes_api.py" in data
+
+
+def test_the_callback_is_the_file_of_the_chart() -> None:
+    data = only(render("llm-gateway", ANSWERS), "ConfigMap")["data"]
+    assert data == {"llmp_answers.py": (CHARTS / "llm-gateway/files/llmp_answers.py").read_text()}

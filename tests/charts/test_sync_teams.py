@@ -1,18 +1,25 @@
-"""The script that keeps LiteLLM's teams, run as the Job runs it against a strict double."""
+"""The script that keeps LiteLLM's teams and keys, run as the Job runs it against strict doubles."""
 
+import base64
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from components.platform.values.llm_gateway import Team
-from tests.charts.litellm_double import MASTER_KEY, LiteLlm, running
+from tests.charts import kubernetes_double
+from tests.charts.kubernetes_double import Kubernetes
+from tests.charts.litellm_double import MASTER_KEY, LiteLlm, digest, running
 from tests.charts.rendering import CHARTS
-from tests.charts.values import TEAMS
+from tests.charts.values import TEAMS as TEAMS_WITH_KEY
+
+TEAMS = tuple(team.model_copy(update={"key_secret": None}) for team in TEAMS_WITH_KEY)
+SECRETS = "/api/v1/namespaces/team-a/secrets"
+METRICS_KEY = "sk-made-by-the-cluster-for-metrics"
 
 
 @pytest.fixture
@@ -21,16 +28,31 @@ def litellm() -> Iterator[LiteLlm]:
         yield state
 
 
-def sync(
+@pytest.fixture
+def cluster() -> Iterator[Kubernetes]:
+    """A cluster that grants the Job what its Role does."""
+    state = Kubernetes()
+    state.granted = {("create", SECRETS, None), ("get", SECRETS, "litellm-key")}
+    with kubernetes_double.running(state):
+        yield state
+
+
+def sync(  # noqa: PLR0913 - each test changes the one that it is about
     folder: Path,
     url: str,
     teams: Sequence[Team] = TEAMS,
     *,
     key: str = MASTER_KEY,
     wait: float = 5,
+    cluster: str = "http://127.0.0.1:9",
+    service_keys: Sequence[Mapping[str, object]] = (),
 ) -> subprocess.CompletedProcess[str]:
     path = folder / "teams.json"
-    path.write_text(json.dumps([team.to_values() for team in teams]))
+    path.write_text(
+        json.dumps(
+            {"teams": [team.to_values() for team in teams], "serviceKeys": list(service_keys)}
+        )
+    )
     return subprocess.run(
         [sys.executable, str(CHARTS / "llm-gateway/files/sync_teams.py"), str(path)],
         env={
@@ -39,6 +61,9 @@ def sync(
             "LITELLM_MASTER_KEY": key,
             "WAIT_SECONDS": str(wait),
             "PAUSE_SECONDS": "0.05",
+            "KUBERNETES_URL": cluster,
+            "SERVICE_ACCOUNT": str(kubernetes_double.account(folder)),
+            "KEY_METRICS": METRICS_KEY,
         },
         capture_output=True,
         text=True,
@@ -146,3 +171,125 @@ def test_the_double_refuses_a_field_that_litellm_does_not_have(litellm: LiteLlm)
         "POST", "/team/new", f"Bearer {MASTER_KEY}", {"team_id": "x", "max_budgets": 1}
     )
     assert status == 422
+
+
+def key_in(cluster: Kubernetes) -> str:
+    return base64.b64decode(cluster.objects[f"{SECRETS}/litellm-key"]["data"]["api-key"]).decode()
+
+
+def test_a_tenant_gets_one_key_of_its_team_and_nobody_else_sees_it(
+    litellm: LiteLlm, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    done = sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    assert done.returncode == 0, done.stderr
+    assert "key of team-a: created" in done.stdout
+    key = key_in(cluster)
+    assert key.startswith("sk-")
+    assert len(key) > 40
+    assert litellm.keys == {
+        digest(key): {
+            "key_alias": "team-a-default",
+            "team_id": "team-a",
+            "max_parallel_requests": 50,
+            "allowed_routes": [],
+            "models": [],
+        }
+    }
+    assert key not in done.stdout + done.stderr
+    # Neither is it part of an address, which a log may keep.
+    assert key not in "".join(litellm.paths)
+    assert "team-b" not in "".join(cluster.objects)
+
+
+def test_a_key_that_is_there_is_never_another_one(
+    litellm: LiteLlm, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    key = key_in(cluster)
+    litellm.writes.clear()
+    done = sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    assert "key of team-a: unchanged" in done.stdout
+    assert key_in(cluster) == key
+    assert litellm.writes == []
+
+
+def test_a_litellm_that_has_forgotten_a_key_is_told_of_the_same_one(
+    litellm: LiteLlm, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    key = key_in(cluster)
+    litellm.keys.clear()
+    done = sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    assert "key of team-a: registered again" in done.stdout
+    assert set(litellm.keys) == {digest(key)}
+    assert key_in(cluster) == key
+
+
+def test_who_deletes_the_secret_gets_another_key_and_the_former_one_ends(
+    litellm: LiteLlm, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    former = key_in(cluster)
+    cluster.objects.clear()
+    assert sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url).returncode == 0
+    assert key_in(cluster) != former
+    assert set(litellm.keys) == {digest(key_in(cluster))}
+
+
+def test_a_limit_of_a_key_follows_its_tenant_and_the_key_stays(
+    litellm: LiteLlm, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    litellm.writes.clear()
+    raised = TEAMS_WITH_KEY[0].model_copy(update={"parallel_requests": 80})
+    sync(tmp_path, litellm.url, (raised,), cluster=cluster.url)
+    assert litellm.writes == [("/key/update", {"max_parallel_requests": 80, "key": "…"})]
+
+
+def test_a_secret_of_somebody_else_is_left_alone_and_said(
+    litellm: LiteLlm, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    cluster.put(SECRETS, {"metadata": {"name": "litellm-key"}, "stringData": {"other": "value"}})
+    done = sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    assert done.returncode == 1
+    assert "has no key of LiteLLM" in done.stderr
+    assert litellm.keys == {}
+
+
+def test_a_cluster_that_grants_nothing_fails_the_key_and_not_the_team(
+    litellm: LiteLlm, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    cluster.granted.clear()
+    done = sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    assert done.returncode == 1
+    assert "403 Forbidden" in done.stderr
+    assert "never shown" not in done.stderr
+    assert set(litellm.teams) == {"team-a", "team-b"}
+
+
+def test_an_error_that_quotes_the_key_does_not_show_it(
+    litellm: LiteLlm, cluster: Kubernetes, tmp_path: Path
+) -> None:
+    litellm.broken_team = "team-a"
+    done = sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
+    assert "Unable to find team; key=sk-…" in done.stderr
+    assert key_in(cluster) not in done.stderr
+
+
+def test_a_key_that_the_cluster_made_for_a_system_may_call_its_routes_and_no_model(
+    litellm: LiteLlm, tmp_path: Path
+) -> None:
+    wanted = {"alias": "metrics", "variable": "KEY_METRICS", "routes": ["/metrics"]}
+    done = sync(tmp_path, litellm.url, (), service_keys=(wanted,))
+    assert done.returncode == 0, done.stderr
+    assert litellm.keys == {
+        digest(METRICS_KEY): {
+            "key_alias": "metrics",
+            "allowed_routes": ["/metrics"],
+            "models": ["no-default-models"],
+        }
+    }
+    assert METRICS_KEY not in done.stdout + "".join(litellm.paths)
+    litellm.writes.clear()
+    sync(tmp_path, litellm.url, (), service_keys=(wanted,))
+    assert litellm.writes == []

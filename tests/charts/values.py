@@ -426,6 +426,7 @@ EMBEDDINGS_SCALED = EMBEDDINGS.model_copy(
             prometheus_url="http://prometheus.monitoring.svc:9090", max_replicas=4
         ),
         "route": embeddings.Route(),
+        "spans_url": "http://spans.tracing.svc:4317",
     }
 )
 SIMULATOR = SimulatorValues(model="pretend", image=IMAGE, replicas=2, max_model_len=1_048_576)
@@ -455,6 +456,7 @@ KSERVE_SCALED = kserve_models.KserveModelsValues(
         runtime_class="nvidia",
     ),
     host=kserve_models.Host(cpu=4, cpu_limit=8, memory_gib=24, shared_memory_gib=8),
+    spans_url="http://spans.tracing.svc:4317",
     autoscaling=kserve_models.Autoscaling(
         prometheus_url="http://prometheus.monitoring.svc:9090", max_replicas=3
     ),

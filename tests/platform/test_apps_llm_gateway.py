@@ -3,9 +3,9 @@
 import pytest
 
 from components.platform import endpoints
-from components.platform.apps.llm_gateway import VALKEY_PODS, price_per_token
+from components.platform.apps.caching import VALKEY_PODS
+from components.platform.apps.llm_gateway import price_per_token
 from components.platform.config import Price
-from components.platform.values.inference_routing import ModelRoute
 from tests.platform.samples import BARE, callers, entries, inputs, model, tenant, values
 
 
@@ -208,7 +208,7 @@ def test_a_litellm_that_stops_lets_the_longest_stream_end() -> None:
     litellm = values(entries()["litellm"])
     unrouting = litellm["lifecycle"]["preStop"]["sleep"]["seconds"]
     longest = litellm["proxy_config"]["router_settings"]["timeout"]
-    assert longest == ModelRoute(model="m", pool="p").timeout_seconds
+    assert longest == model().request_seconds
     assert litellm["terminationGracePeriodSeconds"] > unrouting + longest
 
 
@@ -220,7 +220,7 @@ def test_litellm_drops_every_capability() -> None:
 
 def test_teams_are_made_after_litellm_with_the_limits_of_their_tenants() -> None:
     entry = entries(inputs(tenants=(tenant(),)))["litellm-tenants"]
-    assert entry.requires == ("litellm",)
+    assert set(entry.requires) >= {"litellm", "kueue-queues"}
     chart = values(entry)["tenants"]
     assert chart["litellmUrl"] == endpoints.LITELLM.url()
     assert chart["teams"] == [
@@ -231,6 +231,8 @@ def test_teams_are_made_after_litellm_with_the_limits_of_their_tenants() -> None
             "budgetDuration": "7d",
             "requestsPerMinute": 30,
             "tokensPerMinute": 50_000,
+            "parallelRequests": 50,
+            "keySecret": "litellm-key",
         }
     ]
 

@@ -5,12 +5,21 @@ Reads the tenants from a JSON file, the address and the master key from the envi
 library only, so that any image with Python 3.9 runs it. Changes only what differs: LiteLLM starts a
 new budget period whenever a team's period is written. Never deletes a team, whose spend is history.
 
-Exit status: 0 when every team is as it should be, 1 when one is not, 2 when LiteLLM is not there.
+Then gives each tenant that asks for it a first key, as a Secret of the tenant's namespace. The
+Secret decides: while it is there its key stays, and LiteLLM is told of it again should it have
+forgotten. Once it is gone there is another key, and the former one ends. At last tells LiteLLM of
+the keys that the cluster made for systems. No key is ever printed, nor part of an address.
+
+Exit status: 0 when every team and key is as it should be, 1 when one is not, 2 when LiteLLM is not
+there.
 """
 
+import base64
+import hashlib
 import json
 import os
 import pathlib
+import secrets
 import sys
 import time
 import urllib.error
@@ -18,7 +27,13 @@ import urllib.parse
 import urllib.request
 from typing import Any, Optional
 
+import kubernetes_api
+from kubernetes_api import KubernetesError, quoted
+
 Json = dict[str, Any]
+
+KEY_ENTRY = "api-key"
+KEY_BYTES = 32
 
 NO_MODELS = ["no-default-models"]
 """LiteLLM reads an empty list as every model; this name matches none."""
@@ -58,6 +73,8 @@ def request(method: str, path: str, body: Optional[Json] = None) -> Json:  # noq
             return json.load(answer)
     except urllib.error.HTTPError as error:
         text = error.read().decode(errors="replace")[:500]
+        if body and body.get("key"):
+            text = text.replace(body["key"], "sk-…")
         raise LiteLlmError(f"{what}: {error.code}: {text}", error.code) from None
     except ValueError:
         raise LiteLlmError(f"{what}: the answer is not JSON") from None
@@ -123,21 +140,113 @@ def sync(team: Json) -> str:
     return "updated: " + ", ".join(sorted(changed))
 
 
+def tenant_key(team: Json) -> str:
+    """Give a tenant its first key, and return what was done."""
+    namespace, name = team["name"], team["keySecret"]
+    path = f"/api/v1/namespaces/{quoted(namespace)}/secrets"
+    made = False
+    try:
+        secret = kubernetes_api.request("GET", f"{path}/{quoted(name)}")
+    except KubernetesError as error:
+        if error.status != NOT_FOUND:
+            raise
+        # The Secret comes first: a key that LiteLLM knew and nobody kept would be lost.
+        value = "sk-" + secrets.token_urlsafe(KEY_BYTES)
+        secret = kubernetes_api.request("POST", path, secret_of(team, value))
+        made = True
+    encoded = secret.get("data", {}).get(KEY_ENTRY, "")
+    value = base64.b64decode(encoded).decode()
+    if not value.startswith("sk-"):
+        raise KeyError(f"Secret {namespace}/{name} has no key of LiteLLM under {KEY_ENTRY}")
+    known = register(
+        value,
+        {
+            "key_alias": f"{namespace}-default",
+            "team_id": namespace,
+            "max_parallel_requests": team["parallelRequests"],
+        },
+    )
+    if made:
+        return "created"
+    return "unchanged" if known else "registered again"
+
+
+def secret_of(team: Json, value: str) -> Json:
+    """Return the Secret of a tenant's key, as Kubernetes takes it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": team["keySecret"],
+            "labels": {
+                "app.kubernetes.io/part-of": "llmp",
+                "app.kubernetes.io/managed-by": "litellm-tenants",
+            },
+        },
+        "type": "Opaque",
+        "stringData": {KEY_ENTRY: value, "base-url": os.environ["LITELLM_URL"].rstrip("/") + "/v1"},
+    }
+
+
+def register(value: str, fields: Json) -> bool:
+    """Make LiteLLM know a key, and return whether it knew it already.
+
+    Another key of the same name is one that this one takes the place of.
+    """
+    # LiteLLM takes the hash in place of the key: an address ends up in logs.
+    query = urllib.parse.urlencode({"key": hashlib.sha256(value.encode()).hexdigest()})
+    try:
+        info: Json = request("GET", f"/key/info?{query}")["info"]
+    except LiteLlmError as error:
+        if error.status != NOT_FOUND:
+            raise
+        former = {"key_aliases": [fields["key_alias"]]}
+        try:
+            request("POST", "/key/delete", former)
+        except LiteLlmError as refusal:
+            if refusal.status != NOT_FOUND:
+                raise
+        request("POST", "/key/generate", {"key": value, **fields})
+        return False
+    changed = {name: want for name, want in fields.items() if info.get(name) != want}
+    if changed:
+        request("POST", "/key/update", {"key": value, **changed})
+    return True
+
+
+def service_key(wanted_key: Json) -> str:
+    """Make LiteLLM know a key that the cluster made for a system."""
+    value = os.environ[wanted_key["variable"]]
+    fields = {
+        "key_alias": wanted_key["alias"],
+        "allowed_routes": wanted_key["routes"],
+        "models": NO_MODELS,
+    }
+    return "unchanged" if register(value, fields) else "created"
+
+
 def main(path: str) -> int:
-    """Bring every team in line and return the exit status."""
+    """Bring every team and key in line and return the exit status."""
     if not os.environ["LITELLM_URL"].startswith(("http://", "https://")):
         print("LITELLM_URL is no HTTP address", file=sys.stderr)
         return 2
-    teams = json.loads(pathlib.Path(path).read_text())
+    wanted_state = json.loads(pathlib.Path(path).read_text())
     if not wait_until_ready():
         return 2
+    steps = [(f"team {team['name']}", sync, team) for team in wanted_state["teams"]]
+    steps += [
+        (f"key of {team['name']}", tenant_key, team)
+        for team in wanted_state["teams"]
+        if team.get("keySecret")
+    ]
+    steps += [(f"key {key['alias']}", service_key, key) for key in wanted_state["serviceKeys"]]
     failed = False
-    for team in teams:
+    for what, step, argument in steps:
         try:
-            print(f"team {team['name']}: {sync(team)}", flush=True)
-        except (LiteLlmError, OSError, KeyError) as error:
+            print(f"{what}: {step(argument)}", flush=True)
+        except (LiteLlmError, KubernetesError, OSError, KeyError, ValueError) as error:
             failed = True
-            print(f"team {team['name']}: {error}", file=sys.stderr, flush=True)
+            print(f"{what}: {error}", file=sys.stderr, flush=True)
     return 1 if failed else 0
 
 

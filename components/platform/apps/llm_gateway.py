@@ -5,20 +5,20 @@ from decimal import Decimal
 from typing import Any, Final
 
 from components.platform import endpoints
-from components.platform.apps import namespaces, secrets, sign_in
+from components.platform.apps import caching, egress, guardrails, namespaces, secrets, sign_in
 from components.platform.apps.parts import (
     calls_api_server,
     compute,
     entry,
-    has_several_replicas,
     is_prod,
     replicas,
     scraped,
     sends_spans,
     webhook,
 )
-from components.platform.apps.platform import PROMETHEUS_CRDS_ENTRY
+from components.platform.apps.platform import GRAFANA_PODS, PROMETHEUS_CRDS_ENTRY, QUEUES_ENTRY
 from components.platform.apps.routing import GATEWAY_PODS, longest_request_seconds
+from components.platform.apps.serving import in_pool
 from components.platform.catalogue import (
     CatalogueEntry,
     Host,
@@ -29,7 +29,7 @@ from components.platform.catalogue import (
     UpstreamChart,
     includes_layer,
 )
-from components.platform.config import Model, Price
+from components.platform.config import Model
 from components.platform.network import Connection, Pods
 from components.platform.values.base import Compute, SecretKey
 from components.platform.values.llm_gateway import (
@@ -95,11 +95,37 @@ _METRICS_KEY: Final = GeneratedSecret(
     prefix="sk-",
 )
 
+_METRICS: Final = [
+    {"group": group, "metrics": metrics, "include_labels": labels}
+    for group, metrics, labels in (
+        (
+            "requests",
+            ["litellm_proxy_total_requests_metric"],
+            ["team", "requested_model", "status_code"],
+        ),
+        (
+            "failures",
+            ["litellm_proxy_failed_requests_metric"],
+            ["team", "requested_model", "exception_status", "exception_class"],
+        ),
+        ("spend", ["litellm_spend_metric", "litellm_total_tokens_metric"], ["team", "model"]),
+        (
+            "budgets",
+            [
+                "litellm_remaining_team_budget_metric",
+                "litellm_team_max_budget_metric",
+                "litellm_team_budget_remaining_hours_metric",
+            ],
+            ["team"],
+        ),
+    )
+]
+"""What LiteLLM tells Prometheus. By default that is a series for each key, address and program of
+each user, which costs much and says who does what; keys and users are in the database."""
+
 OBJECTIVE_HEADER: Final = "x-gateway-inference-objective"
 """Names the InferenceObjective of a request (inference extension v1.5, pkg/epp/metadata)."""
 
-_CLIENT_SECONDS: Final = 5
-"""Longer than the routes: who is nearer to the caller gives up later, and so says why."""
 _UNROUTING_SECONDS: Final = 15
 """Wait before a replica stops, so that its Service has let go of it."""
 
@@ -203,6 +229,8 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "llm-gateway",
             OwnChart(chart="llm-gateway", values=values.to_values()),
             description="LiteLLM's PostgreSQL: keys, teams and spend",
+            dashboards=("database",),
+            rules=("database",) if backup is None else ("database", "database-backup"),
             # The operator's webhook fills the Cluster in; the chart brings a PodMonitor.
             requires=(CLOUDNATIVE_PG_ENTRY, PROMETHEUS_CRDS_ENTRY),
             secrets=(
@@ -223,7 +251,6 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     # The operator sets a password again when a Secret with this label changes.
                     labels={"cnpg.io/reload": "true"},
                 ),
-                _spend_datasource(),
             ),
             generates=(_DATABASE_PASSWORD, _READER_PASSWORD),
             connections=(
@@ -311,6 +338,8 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "llm-gateway",
             UpstreamChart(pin=LITELLM, values=values),
             description="Keys, budgets, limits and prices of tenants, in front of all models",
+            dashboards=("litellm", "tenants"),
+            rules=("litellm",),
             secrets=(_environment_secret(inputs),),
             hosts=_hosts(inputs),
             sign_in_clients=_sign_in_clients(inputs),
@@ -323,6 +352,11 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     ports=(endpoints.LITELLM_DATABASE.port,),
                 ),
                 *((sign_in.calls_dex(LITELLM_PODS),) if sign_in.has_sign_in(inputs) else ()),
+                scraped(LITELLM_PODS, endpoints.LITELLM.port),
+                *caching.connections(inputs, LITELLM_PODS),
+                *guardrails.connections(inputs, LITELLM_PODS),
+                *egress.connections(inputs, LITELLM_PODS),
+                *sends_spans(inputs, LITELLM_PODS),
                 *(
                     Connection(
                         client=Pods(namespace=tenant.name),
@@ -383,12 +417,11 @@ def tenants(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     namespace=namespaces.LITELLM,
                     entries=(SecretEntry(key=METRICS_KEY.key, remote_id=_METRICS_KEY.remote_id),),
                 ),
+                _spend_datasource(),
             ),
             generates=(_METRICS_KEY,),
             connections=(
-                Connection(
-                    client=TEAMS_PODS, server=LITELLM_PODS, ports=(endpoints.LITELLM.port,)
-                ),
+                Connection(client=TEAMS_PODS, server=LITELLM_PODS, ports=(endpoints.LITELLM.port,)),
                 *((calls_api_server(TEAMS_PODS),) if inputs.tenants else ()),
             ),
         ),
@@ -440,9 +473,9 @@ def _sign_in_environment(inputs: PlatformInputs) -> dict[str, str]:
 
 def _proxy_config(inputs: PlatformInputs) -> dict[str, Any]:
     """Return LiteLLM's config file. Its settings count only below `proxy_config`."""
-    filters = guardrails.settings(inputs)
+    filters, fallbacks = guardrails.settings(inputs), _fallbacks(inputs)
     return {
-        "model_list": [_listed(model) for model in inputs.models],
+        "model_list": [one for model in inputs.models for one in _listed(model)],
         "general_settings": {
             "master_key": f"os.environ/{secrets.LITELLM_MASTER_KEY.key}",
             "database_url": "os.environ/DATABASE_URL",
@@ -459,16 +492,17 @@ def _proxy_config(inputs: PlatformInputs) -> dict[str, Any]:
             "json_logs": True,
             # Prompts are the tenants' own: no log and no trace keeps them.
             "turn_off_message_logging": True,
-            "request_timeout": _longest_request(inputs),
+            "request_timeout": longest_request_seconds(inputs),
             "callbacks": _callbacks(inputs),
             # Metrics name teams and what they spend: they are for the scraper's key alone.
             "require_auth_for_metrics_endpoint": True,
+            "prometheus_metrics_config": _METRICS,
             **({"forward_traceparent_to_llm_provider": True} if _traces(inputs) else {}),
             **_bounds(inputs),
             **caching.settings(inputs),
         },
         "router_settings": {
-            "timeout": _longest_request(inputs),
+            "timeout": longest_request_seconds(inputs),
             # Only what fails at once is tried again: a request that ran into a timeout would hold
             # its place in the queue twice, and one over a limit is over it still.
             "num_retries": _RETRIES,
@@ -484,15 +518,10 @@ def _proxy_config(inputs: PlatformInputs) -> dict[str, Any]:
             # Each model is one deployment here, so a cooldown would shut it for everybody. Which
             # replica answers is the endpoint picker's choice.
             "disable_cooldowns": True,
+            **({"fallbacks": fallbacks} if fallbacks else {}),
         },
         **({"guardrails": filters} if filters else {}),
     }
-
-
-def _longest_request(inputs: PlatformInputs) -> int:
-    """Return the seconds that LiteLLM waits for any model: a little longer than its route does."""
-    slowest = max((model.request_seconds for model in inputs.models), default=REQUEST_SECONDS)
-    return slowest + _CLIENT_SECONDS
 
 
 def _callbacks(inputs: PlatformInputs) -> list[str]:
@@ -524,25 +553,49 @@ def _bounds(inputs: PlatformInputs) -> dict[str, Any]:
     }
 
 
-def _listed(model: Model) -> dict[str, Any]:
+def _listed(model: Model) -> list[dict[str, Any]]:
+    """Return a model of LiteLLM for each name that tenants can ask for: it, and its adapters."""
     is_external = model.engine == "external"
-    return {
-        "model_name": model.name,
-        "litellm_params": {
-            "model": f"openai/{model.name}",
-            "api_base": (
-                endpoints.EGRESS_GATEWAY if is_external else endpoints.INFERENCE_GATEWAY
-            ).url("/v1"),
-            # The egress gateway puts the provider's key in: ours is no business of a provider.
-            "api_key": _NO_KEY if is_external else f"os.environ/{UPSTREAM_KEY}",
-            **({} if is_external else {"extra_headers": {OBJECTIVE_HEADER: model.name}}),
-            "timeout": model.request_seconds + _CLIENT_SECONDS,
-            # Without a price every call costs 0, and no budget ever binds.
-            "input_cost_per_token": price_per_token(model.price.input_usd_per_million_tokens),
-            "output_cost_per_token": price_per_token(model.price.output_usd_per_million_tokens),
-        },
-        "model_info": {"max_tokens": model.max_model_len, "mode": "chat"},
-    }
+    is_embedding = model.engine == "text_embeddings_inference"
+    gateway = endpoints.EGRESS_GATEWAY if is_external else endpoints.INFERENCE_GATEWAY
+    to_zero = model.scaling.to_zero
+    retries: dict[str, int] = {}
+    if to_zero is not None:
+        # Asleep is no error that another try ends sooner: its 503 says when to come back. A held
+        # request that finds its replica a moment before the gateway does is asked once more.
+        retries["num_retries"] = 1 if to_zero.when_asleep == "hold" else 0
+    return [
+        {
+            "model_name": name,
+            "litellm_params": {
+                "model": f"openai/{name}",
+                "api_base": gateway.url("/v1"),
+                # The egress gateway puts the provider's key in: ours is no business of a provider.
+                "api_key": _NO_KEY if is_external else f"os.environ/{UPSTREAM_KEY}",
+                **({"extra_headers": {OBJECTIVE_HEADER: model.name}} if in_pool(model) else {}),
+                "timeout": model.request_seconds,
+                **retries,
+                # Without a price every call costs 0, and no budget ever binds.
+                "input_cost_per_token": price_per_token(price.input_usd_per_million_tokens),
+                "output_cost_per_token": price_per_token(price.output_usd_per_million_tokens),
+            },
+            "model_info": {
+                "max_tokens": model.max_model_len,
+                "mode": "embedding" if is_embedding else "chat",
+            },
+        }
+        for name, price in model.served_prices.items()
+    ]
+
+
+def _fallbacks(inputs: PlatformInputs) -> list[dict[str, list[str]]]:
+    """Return which model answers for one that sleeps."""
+    return [
+        {name: [model.scaling.to_zero.fallback_model]}
+        for model in inputs.models
+        if model.scaling.to_zero is not None and model.scaling.to_zero.fallback_model is not None
+        for name in model.served_prices
+    ]
 
 
 def _spend_datasource() -> ConsumerSecret:
@@ -582,8 +635,7 @@ def _environment_secret(inputs: PlatformInputs) -> ConsumerSecret:
         SecretEntry(key="LITELLM_SALT_KEY", remote_id=_SALT_KEY.remote_id),
         SecretEntry(key=UPSTREAM_KEY, remote_id=secrets.UPSTREAM_KEY.remote_id),
     ]
-    if has_several_replicas(inputs):
-        entries.append(SecretEntry(key="REDIS_PASSWORD", remote_id=_VALKEY_PASSWORD.remote_id))
+    entries += caching.secret_entries(inputs)
     entries += [
         SecretEntry(key="GENERIC_CLIENT_SECRET", remote_id=client.secret_id)
         for client in _sign_in_clients(inputs)
@@ -601,14 +653,22 @@ def _environment(inputs: PlatformInputs) -> dict[str, str]:
         # The prices are ours; nothing is fetched from the internet at start.
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     }
-    if has_several_replicas(inputs):
-        environment |= {
-            "REDIS_HOST": endpoints.LITELLM_VALKEY.host,
-            "REDIS_PORT": str(endpoints.LITELLM_VALKEY.port),
-        }
+    environment |= caching.environment(inputs) | _tracing_environment(inputs)
     if sign_in.has_sign_in(inputs):
         environment |= _sign_in_environment(inputs)
     return environment
+
+
+def _tracing_environment(inputs: PlatformInputs) -> dict[str, str]:
+    """Return where LiteLLM sends its spans. They hold no prompt and no answer."""
+    if not _traces(inputs):
+        return {}
+    return {
+        "OTEL_EXPORTER": "otlp_grpc",
+        "OTEL_ENDPOINT": endpoints.SPANS_GRPC.url(),
+        "OTEL_SERVICE_NAME": LITELLM_ENTRY,
+        "OTEL_ENVIRONMENT_NAME": inputs.config.tier,
+    }
 
 
 def _migration_only_by_job() -> dict[str, Any]:

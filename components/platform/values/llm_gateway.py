@@ -1,6 +1,7 @@
-"""Values of charts/llm-gateway: LiteLLM's database, and the teams that LiteLLM keeps budgets for.
+"""Values of charts/llm-gateway: what LiteLLM needs around it. Does not own LiteLLM.
 
-One chart, two releases: the database before LiteLLM, the teams after it. Does not own LiteLLM.
+One chart, three releases: the database and the callback of the answers' cache before LiteLLM, and
+after it the teams that LiteLLM keeps budgets for, with their first keys.
 """
 
 from typing import Literal
@@ -31,6 +32,26 @@ class Backup(ChartValues):
         default=None,
         description="CSI driver to make the class for; None where the cluster has the class.",
     )
+    keep_days: int = Field(default=30, ge=1, le=3650, description="Older snapshots are deleted.")
+    keep_at_least: int = Field(
+        default=7, ge=1, description="The newest that stay however old they are."
+    )
+    prune_schedule: str = Field(
+        default="30 4 * * *",
+        pattern=r"^(\S+ ){4}\S+$",
+        description="Kubernetes' cron: five fields.",
+    )
+    image: Image = Field(description="Any image with a `python3` of 3.9 or later.")
+
+
+class Reader(ChartValues):
+    """A role that reads all tables and writes none."""
+
+    name: str = Field(default="grafana_ro", pattern=r"^[a-z_][a-z0-9_]{0,62}$")
+    credentials_secret: ObjectName = Field(
+        default="litellm-pg-reader", description="Of type basic-auth; its username is the role."
+    )
+    connections: int = Field(default=10, ge=1, description="As many at once, and no more.")
 
 
 class DatabaseValues(ChartValues):
@@ -52,6 +73,7 @@ class DatabaseValues(ChartValues):
         default="litellm-pg-app", description="Of type basic-auth; its username is the owner."
     )
     compute: Compute = Compute(cpu=0.25, memory_mib=512)
+    reader: Reader | None = None
     backup: Backup | None = None
 
 
@@ -66,15 +88,42 @@ class Team(ChartValues):
     budget_duration: Literal["1d", "7d", "30d"] = "30d"
     requests_per_minute: int = Field(ge=1)
     tokens_per_minute: int = Field(ge=1)
+    parallel_requests: int = Field(default=50, ge=1, description="Of its first key.")
+    key_secret: ObjectName | None = Field(
+        default=None,
+        description="Secret in the namespace of its name for its first key; None makes no key.",
+    )
+
+
+class ServiceKey(ChartValues):
+    """A key of LiteLLM whose value is made elsewhere: the Job only tells LiteLLM of it."""
+
+    alias: Name
+    secret: SecretKey = Field(description="In the release's namespace; starts with sk-.")
+    routes: tuple[str, ...] = Field(min_length=1, description="Paths that it may call.")
 
 
 class TenantsValues(ChartValues):
-    """The Job that makes LiteLLM's teams equal to the tenants after each sync."""
+    """The Job that makes LiteLLM's teams and first keys equal to the tenants after each sync.
+
+    A tenant's key is made once and kept in the tenant's namespace, where the Job may create a
+    Secret and write that one alone. Who deletes the Secret gets another key.
+    """
 
     image: Image = Field(description="Any image with a `python3` of 3.9 or later.")
     litellm_url: Url = "http://litellm.litellm.svc.cluster.local:4000"
     master_key: SecretKey
     teams: tuple[Team, ...] = ()
+    service_keys: tuple[ServiceKey, ...] = ()
+    metrics_key: SecretKey | None = Field(
+        default=None, description="Scrapes LiteLLM with it; None makes no monitor."
+    )
+
+
+class AnswersValues(ChartValues):
+    """The callback of LiteLLM that gives models a cache of answers, as a ConfigMap."""
+
+    name: ObjectName = Field(default="litellm-answers", description="Of the ConfigMap.")
 
 
 class LlmGatewayValues(ChartValues):
@@ -82,3 +131,4 @@ class LlmGatewayValues(ChartValues):
 
     database: DatabaseValues | None = Field(default=None, description="None renders no database.")
     tenants: TenantsValues | None = Field(default=None, description="None renders no teams.")
+    answers: AnswersValues | None = Field(default=None, description="None renders no callback.")

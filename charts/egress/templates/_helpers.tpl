@@ -1,0 +1,7 @@
+{{- define "egress.labels" -}}
+app.kubernetes.io/name: egress
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: llmp
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
