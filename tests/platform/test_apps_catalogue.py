@@ -187,6 +187,8 @@ def test_adding_a_model_adds_its_three_entries_and_changes_litellm_and_the_netwo
     assert set(after) - set(before) == {"second-vllm", "second-pool", "second-route"}
     assert {name for name in before if before[name] != after[name]} == {
         "litellm",
+        # Its objectives.
+        "observability",
         *(f"{namespace}-network" for namespace in ("inference", "monitoring", "serving")),
     }
 

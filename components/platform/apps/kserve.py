@@ -200,7 +200,7 @@ def models(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             ),
             secrets=(secrets.vllm_api_key(), *secrets.hub_token_secret(model)),
             generates=(secrets.UPSTREAM_KEY,),
-            connections=(*engines.connections(model), *_apart(model)),
+            connections=(*engines.connections(inputs, model), *_apart(model)),
         )
         for model in engines.of_engine(inputs, "kserve", "llm_d")
     )
@@ -248,6 +248,7 @@ def model_values(inputs: PlatformInputs, model: Model) -> KserveModelsValues:
         if apart
         else None,
         lifecycle=Lifecycle(longest_request_seconds=model.longest_request_seconds),
+        spans_url=engines.spans_url(inputs),
     )
 
 

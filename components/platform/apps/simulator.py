@@ -23,7 +23,7 @@ def models(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             # Nothing is saved by starting it by hand.
             starts_by_itself=True,
             requires=(PROMETHEUS_CRDS_ENTRY,),
-            connections=engines.connections(model),
+            connections=engines.connections(inputs, model),
         )
         for model in engines.of_engine(inputs, "simulator")
     )

@@ -169,7 +169,7 @@ def test_every_dashboard_and_every_rule_file_belongs_to_a_system() -> None:
     stack = inputs(
         tier="prod",
         contract=GKE,
-        features=Features(autoscaling=True),
+        features=Features(logging=True, tracing=True, opencost=True, openbao=True),
         models=(model(autostart=True),),
     )
     (values,) = [

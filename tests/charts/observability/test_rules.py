@@ -103,7 +103,7 @@ def test_an_alert_says_how_bad_it_is_and_what_it_means(alert: str) -> None:
 
 def test_every_alert_has_a_runbook_and_no_runbook_is_left_over() -> None:
     headings = re.findall(r"^### (\w+)$", RUNBOOKS.read_text(), re.MULTILINE)
-    assert Counter(headings) == Counter(ALERTS)
+    assert Counter(headings) == Counter(list(ALERTS))
 
 
 @pytest.mark.parametrize("alert", sorted(ALERTS))
