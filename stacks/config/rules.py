@@ -491,8 +491,7 @@ def _vllm_only(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
         wanted = {
             "lora_adapters": bool(model.lora_adapters),
             "speculation": model.speculation is not None,
-            "extra_args": bool(model.extra_args)
-            and model.engine not in {"kserve", "llm_d"},
+            "extra_args": bool(model.extra_args) and model.engine not in {"kserve", "llm_d"},
             "canary": model.canary is not None,
             "scaling.to_zero": model.scaling.to_zero is not None,
             "gpu.nodes": model.gpu.nodes > 1,

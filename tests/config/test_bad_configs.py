@@ -503,7 +503,7 @@ BAD = [
             "platform.tracing": {"sampling_ratio": 10.0},
         },
         path="platform.tracing.sampling_ratio",
-        says="too large",
+        says="out of range",
     ),
     Bad(
         mistake="tracing that keeps nothing",
@@ -512,7 +512,7 @@ BAD = [
             "platform.tracing": {"sampling_ratio": 0.0},
         },
         path="platform.tracing.sampling_ratio",
-        says="too small",
+        says="out of range",
     ),
     Bad(
         mistake="prices that nothing is counted by",
@@ -528,7 +528,7 @@ BAD = [
             "platform.opencost": {"prices": {"cpu_usd_per_hour": -1.0}},
         },
         path="platform.opencost.prices.cpu_usd_per_hour",
-        says="too small",
+        says="out of range",
     ),
     Bad(
         mistake="personal data that no filter knows",
