@@ -216,7 +216,7 @@ OBJECTIVES: Final = frozenset(
 )
 """What templates/objectives.yaml records."""
 
-READABLE: Final = frozenset().union(
+READABLE: Final = frozenset[str]().union(
     VLLM,
     VLLM_SPECULATION,
     AGENTGATEWAY,

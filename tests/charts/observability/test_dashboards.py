@@ -87,18 +87,18 @@ def test_every_query_of_a_dashboard_parses(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_dashboard_reads_only_metrics_that_exist(name: str) -> None:
-    read = set().union(*(metric_names(one) for one in expressions(name)))
+    read = set[str]().union(*(metric_names(one) for one in expressions(name)))
     assert read - metrics.READABLE - records() == set()
 
 
 def test_rules_read_only_metrics_that_exist() -> None:
-    read = set().union(*(metric_names(one) for one in rule_expressions()))
+    read = set[str]().union(*(metric_names(one) for one in rule_expressions()))
     assert read - metrics.READABLE - records() == set()
 
 
 def test_no_metric_is_listed_that_nobody_reads() -> None:
     queries = [*rule_expressions(), *(one for name in NAMES for one in expressions(name))]
-    assert metrics.READABLE - set().union(*(metric_names(one) for one in queries)) == set()
+    assert metrics.READABLE - set[str]().union(*(metric_names(one) for one in queries)) == set()
 
 
 def test_names_of_the_former_engine_are_no_metrics() -> None:
@@ -122,7 +122,7 @@ def test_sql_reads_columns_that_exist(name: str) -> None:
         tables = set(re.findall(r'"(LiteLLM_\w+)"', sql))
         assert tables
         assert tables <= set(COLUMNS)
-        known = set().union(*(COLUMNS[table] for table in tables))
+        known = set[str]().union(*(COLUMNS[table] for table in tables))
         for alias, column in re.findall(r'\b([a-z])\."?(\w+)"?', sql):
             table = re.search(rf'"(LiteLLM_\w+)" {alias}\b', sql)
             assert table is not None
