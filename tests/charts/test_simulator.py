@@ -46,6 +46,6 @@ def test_a_changed_setting_starts_new_pods() -> None:
     def mark(**changes: object) -> str:
         values = SIMULATOR.model_copy(update=changes)
         template = only(render("simulator", values), "Deployment")["spec"]["template"]
-        return template["metadata"]["annotations"]["llmp.dev/config"]
+        return template["metadata"]["annotations"]["llmp.dev/scripts"]
 
     assert mark() != mark(inter_token_latency=50)

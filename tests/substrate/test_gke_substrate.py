@@ -1,5 +1,6 @@
 """The GKE substrate as a whole: what it makes, in which order, and what it never makes."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from components.contract import Dns, SecretStore
 from components.substrate.gke_network import WEBHOOK_PORTS
 from components.substrate.gke_node_identity import NODE_ROLES
+from components.substrate.gke_topology import gke_contract
 from tests.conftest import Run
 from tests.harness import UNKNOWN, Recorder, Registration, deploy
 from tests.substrate.gke_samples import L4_POOL, TOPOLOGY, substrate, topology
@@ -261,6 +263,30 @@ def test_gpu_pools_are_tainted_start_at_zero_and_get_their_driver_from_gke(run: 
     assert (accelerator["type"], accelerator["count"]) == ("nvidia-l4", 1)
     assert accelerator["gpuDriverInstallationConfig"] == {"gpuDriverVersion": "DEFAULT"}
     assert node["imageType"] == "COS_CONTAINERD"
+
+
+def test_pools_of_a_compute_class_take_only_pods_that_select_it() -> None:
+    spot = dataclasses.replace(L4_POOL, name="l4-spot", spot=True)
+    with_class = topology(gpu_pools=(L4_POOL, spot), compute_class=True)
+    recorder = build(topology=with_class)
+    gpu = gke_contract(with_class, secret_store=SecretStore(kind="kubernetes")).gpu
+    assert gpu.compute_class is not None
+    # Spot first, whatever the order of the config.
+    assert gpu.compute_class.priorities == (("l4-spot",), ("l4",))
+    ((key, value),) = gpu.node_selector.items()
+    for name in ("l4", "l4-spot"):
+        node = pool(recorder, name).inputs["nodeConfig"]
+        assert node["labels"][key] == value == gpu.compute_class.name
+        assert {"key": key, "value": value, "effect": "NO_SCHEDULE"} in node["taints"]
+        # Whoever is meant to run there tolerates every taint.
+        assert {one.key for one in gpu.tolerations} == {one["key"] for one in node["taints"]}
+    assert key not in pool(recorder, "platform").inputs["nodeConfig"]["labels"]
+
+
+def test_without_a_compute_class_pods_select_no_pool() -> None:
+    gpu = gke_contract(TOPOLOGY, secret_store=SecretStore(kind="kubernetes")).gpu
+    assert gpu.compute_class is None
+    assert gpu.node_selector == {}
 
 
 def test_the_platform_pool_has_neither_taint_nor_gpu() -> None:

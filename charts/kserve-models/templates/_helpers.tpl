@@ -103,6 +103,9 @@ tolerations:
 - --tensor-parallel-size={{ .Values.gpu.count | int }}
 # After SIGTERM: refuse what is new, let what runs finish.
 - --shutdown-timeout={{ .Values.lifecycle.longestRequestSeconds | int }}
+{{- with .Values.spansUrl }}
+- --otlp-traces-endpoint={{ . }}
+{{- end }}
 {{- range .Values.arguments }}
 - {{ . | quote }}
 {{- end }}
@@ -120,6 +123,10 @@ tolerations:
   value: "1"
 - name: VLLM_NO_USAGE_STATS
   value: "1"
+{{- if .Values.spansUrl }}
+- name: OTEL_SERVICE_NAME
+  value: {{ .Release.Name }}
+{{- end }}
 # The root filesystem is read-only, and no user that the pod runs as has a home or a passwd entry.
 - name: USER
   value: vllm

@@ -46,7 +46,7 @@ def models(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             secrets=(secrets.vllm_api_key(), *secrets.hub_token_secret(model)),
             generates=(secrets.UPSTREAM_KEY,),
             connections=(
-                *engines.connections(model, PORT),
+                *engines.connections(inputs, model, PORT),
                 *((engines.called_by_gateway(model, PORT),) if routed else ()),
             ),
         )
@@ -94,4 +94,5 @@ def model_values(inputs: PlatformInputs, model: Model) -> EmbeddingsValues:
         if includes_layer(inputs, "routing")
         else None,
         longest_request_seconds=model.longest_request_seconds,
+        spans_url=engines.spans_url(inputs),
     )

@@ -1,7 +1,7 @@
 """What engines beside raw vLLM share: where a model runs, what it fetches, who calls it."""
 
 from components.platform import endpoints
-from components.platform.apps.parts import calls_internet, scraped
+from components.platform.apps.parts import calls_internet, scraped, sends_spans
 from components.platform.apps.routing import GATEWAY_PODS
 from components.platform.apps.serving import engine_pods
 from components.platform.catalogue import PlatformInputs, includes_layer
@@ -39,16 +39,27 @@ def tolerations(inputs: PlatformInputs) -> tuple[Toleration, ...]:
     return tuple(Toleration(**one.model_dump()) for one in inputs.contract.gpu.tolerations)
 
 
-def connections(model: Model, port: int | None = None) -> tuple[Connection, ...]:
-    """Return who reads the metrics of a model and what its pods fetch before they serve.
+def spans_url(inputs: PlatformInputs) -> str | None:
+    """Return where engines hand their spans in; None where tracing is off."""
+    return endpoints.SPANS_GRPC.url() if inputs.config.features.tracing else None
+
+
+def connections(
+    inputs: PlatformInputs, model: Model, port: int | None = None
+) -> tuple[Connection, ...]:
+    """Return who reads the metrics of a model, and what its pods fetch and send.
 
     Args:
+        inputs: of the stack.
         model: any that runs in the cluster.
         port: of its containers; left out, the one that all pools share.
     """
     pods = engine_pods(model.name)
     found = [scraped(pods, endpoints.model_server(model.name).port if port is None else port)]
-    if isinstance(model.source, HuggingFaceSource) and model.engine != "simulator":
+    if model.engine == "simulator":
+        return tuple(found)
+    found += sends_spans(inputs, pods)
+    if isinstance(model.source, HuggingFaceSource):
         # The hub and its content network have no fixed addresses.
         found.append(calls_internet(pods))
     return tuple(found)

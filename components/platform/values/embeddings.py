@@ -66,6 +66,9 @@ class EmbeddingsValues(ChartValues):
     max_batch_tokens: int = Field(
         default=16384, ge=1, description="Tokens of one batch: what the memory of a replica bounds."
     )
+    spans_url: Url | None = Field(
+        default=None, description="Where the engine hands its spans in; None makes none."
+    )
     scrape_seconds: int = Field(default=15, ge=5, description="Interval of the ServiceMonitor.")
 
     @model_validator(mode="after")

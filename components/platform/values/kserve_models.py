@@ -124,6 +124,9 @@ class KserveModelsValues(ChartValues):
         default=None, description="None makes an InferenceService, else an LLMInferenceService."
     )
     lifecycle: Lifecycle = Lifecycle()
+    spans_url: Url | None = Field(
+        default=None, description="Where the engine hands its spans in; None makes none."
+    )
     scrape_seconds: int = Field(default=15, ge=5)
 
     @model_validator(mode="after")
