@@ -145,14 +145,17 @@ def test_an_adapter_costs_what_its_model_does_unless_it_says_so() -> None:
 
 
 def test_weights_in_an_image_open_the_internet_only_for_adapters_and_drafts() -> None:
-    def online(**changes: object) -> bool:
+    def online(
+        adapters: tuple[LoraAdapter, ...] = (), speculation: Speculation | None = None
+    ) -> bool:
         image = ImageSource(image="ghcr.io/your-org/qwen@sha256:" + "0" * 64)
-        engine = entries(inputs(models=(model(source=image, **changes),)))["qwen-small-vllm"]
+        offline = model(source=image, lora_adapters=adapters, speculation=speculation)
+        engine = entries(inputs(models=(offline,)))["qwen-small-vllm"]
         return any(one.server is Outside.INTERNET for one in engine.connections)
 
     draft = HubRepository(hugging_face="your-org/draft", revision=REVISION)
     assert not online()
-    assert online(lora_adapters=(ADAPTER,))
+    assert online(adapters=(ADAPTER,))
     assert online(speculation=Speculation(method="eagle", source=draft))
 
 

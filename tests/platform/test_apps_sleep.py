@@ -13,7 +13,7 @@ WhenAsleep = Literal["hold", "fallback", "unavailable"]
 MODES: tuple[WhenAsleep, ...] = ("hold", "fallback", "unavailable")
 
 
-def sleeper(when_asleep: WhenAsleep, **changes: object) -> Model:
+def sleeper(when_asleep: WhenAsleep, adapters: tuple[LoraAdapter, ...] = ()) -> Model:
     to_zero = ScaleToZero(
         idle_minutes=20,
         when_asleep=when_asleep,
@@ -21,11 +21,13 @@ def sleeper(when_asleep: WhenAsleep, **changes: object) -> Model:
         retry_after_seconds=90,
         fallback_model="second" if when_asleep == "fallback" else None,
     )
-    return model(scaling=ScalingTargets(to_zero=to_zero), **changes)
+    return model(scaling=ScalingTargets(to_zero=to_zero), lora_adapters=adapters)
 
 
-def stack(when_asleep: WhenAsleep, **changes: object) -> dict[str, CatalogueEntry]:
-    return entries(inputs(models=(sleeper(when_asleep, **changes), model("second"))))
+def stack(
+    when_asleep: WhenAsleep, adapters: tuple[LoraAdapter, ...] = ()
+) -> dict[str, CatalogueEntry]:
+    return entries(inputs(models=(sleeper(when_asleep, adapters), model("second"))))
 
 
 def picker(found: dict[str, CatalogueEntry]) -> dict[str, Any]:
@@ -89,7 +91,7 @@ def test_everything_in_front_waits_for_longer_than_a_request_is_held() -> None:
 
 def test_another_model_answers_for_each_name_of_a_sleeping_one() -> None:
     adapter = LoraAdapter(name="sql", hugging_face="your-org/sql", revision=REVISION)
-    found = stack("fallback", lora_adapters=(adapter,))
+    found = stack("fallback", (adapter,))
     router = values(found["litellm"])["proxy_config"]["router_settings"]
     assert router["fallbacks"] == [{"qwen-small": ["second"]}, {"sql": ["second"]}]
     assert listed(found, "sql")["model"] == "openai/sql"
