@@ -1,7 +1,7 @@
 """Values that stand for what stacks emit: each chart small, and with everything on."""
 
 from components.platform.values import compute_class, embeddings, kserve_models
-from components.platform.values.base import Compute, SecretKey, Toleration
+from components.platform.values.base import Compute, SecretKey, SpanReceiver, Toleration
 from components.platform.values.benchmark import BenchmarkValues
 from components.platform.values.edge import (
     EdgeGateway,
@@ -142,7 +142,9 @@ SEVERAL_NODES = ONE_REPLICA.model_copy(
     }
 )
 
+SPANS = SpanReceiver(name="otel-collector", namespace="tracing")
 GATEWAY = InferenceRoutingValues(gateway=GatewayValues(replicas=2))
+TRACED_GATEWAY = InferenceRoutingValues(gateway=GatewayValues(spans=SPANS))
 ROUTES = InferenceRoutingValues(
     routes=(
         ModelRoute(model="qwen", backends=(Backend(pool="qwen-pool"),)),
@@ -329,6 +331,16 @@ EDGE_GATEWAY = EdgeValues(
         replicas=2,
     )
 )
+TRACED_EDGE = EdgeValues(
+    gateway=EdgeGateway(
+        domain="llm.example.com",
+        listeners=(
+            ListenerValues(name="api", hostname="api.llm.example.com", namespace="litellm"),
+        ),
+        issuer="acme",
+        spans=SPANS,
+    )
+)
 EDGE_SIGN_IN = SignIn(
     service="oauth2-proxy",
     namespace="identity",
@@ -483,6 +495,7 @@ ALL = {
     "observability": ("observability", OBSERVABILITY),
     "observability-empty": ("observability", NOTHING_OBSERVED),
     "edge-gateway": ("edge", EDGE_GATEWAY),
+    "edge-gateway-traced": ("edge", TRACED_EDGE),
     "edge-routes": ("edge", EDGE_ROUTES),
     "issuers-cloudflare": ("issuers", ACME_AT_CLOUDFLARE),
     "issuers-google": ("issuers", ACME_AT_GOOGLE),
@@ -493,6 +506,7 @@ ALL = {
     "vllm-asleep": ("vllm", ASLEEP),
     "vllm-several-nodes": ("vllm", SEVERAL_NODES),
     "inference-routing-gateway": ("inference-routing", GATEWAY),
+    "inference-routing-gateway-traced": ("inference-routing", TRACED_GATEWAY),
     "inference-routing-routes": ("inference-routing", ROUTES),
     "secrets-in-cluster": ("secrets", SECRETS_IN_CLUSTER),
     "secrets-at-google": ("secrets", SECRETS_AT_GOOGLE),
