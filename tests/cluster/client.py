@@ -64,6 +64,7 @@ class Client:
 
     def __init__(self, port: int, token: str, tls: ssl.SSLContext, *, timeout: float) -> None:
         """Connect to loopback; nothing is sent before the first request."""
+        self.port = port
         self._connection = http.client.HTTPSConnection(
             "127.0.0.1", port, context=tls, timeout=timeout
         )
@@ -111,9 +112,24 @@ class Client:
         Raises:
             UnknownKindError: there is no such kind.
         """
-        root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        root = _root(api_version)
+        plural, namespaced = self._names(api_version, kind)
+        if not namespaced:
+            return f"{root}/{plural}"
+        return f"{root}/namespaces/{namespace or 'default'}/{plural}"
+
+    def is_namespaced(self, api_version: str, kind: str) -> bool:
+        """Return whether objects of a kind lie in namespaces.
+
+        Raises:
+            UnknownKindError: there is no such kind.
+        """
+        _, namespaced = self._names(api_version, kind)
+        return namespaced
+
+    def _names(self, api_version: str, kind: str) -> tuple[str, bool]:
         if api_version not in self._kinds:
-            answer = self.request("GET", root)
+            answer = self.request("GET", _root(api_version))
             listed: list[Json] = answer.json()["resources"] if answer.accepted else []
             self._kinds[api_version] = {
                 one["kind"]: (one["name"], one["namespaced"])
@@ -123,10 +139,7 @@ class Client:
         found = self._kinds[api_version].get(kind)
         if found is None:
             raise UnknownKindError(f"{api_version} {kind}")
-        plural, namespaced = found
-        if not namespaced:
-            return f"{root}/{plural}"
-        return f"{root}/namespaces/{namespace or 'default'}/{plural}"
+        return found
 
     def path(self, one: Json) -> str:
         """Return the path of an object.
@@ -175,6 +188,10 @@ class Client:
         found = self.request("GET", "/version").json()
         minor = found.get("emulationMinor", found["minor"])
         return f"{found.get('emulationMajor', found['major'])}.{minor}"
+
+
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
 def lost_fields(sent: Any, kept: Any, path: str = "") -> list[str]:  # noqa: ANN401 - JSON values

@@ -12,6 +12,7 @@ from components import versions
 from tests.cluster.amendments import AMENDMENTS, amended
 from tests.cluster.client import Client
 from tests.cluster.control_plane import control_plane
+from tests.cluster.judge import Judge
 from tools.custom_resources import definitions_folder, table
 from tools.go_tools import module_version
 
@@ -43,6 +44,12 @@ def api(request: pytest.FixtureRequest) -> Generator[Client]:
         for one in FROM_ELSEWHERE:
             client.apply(one, dry_run=False).json()
         yield client
+
+
+@pytest.fixture(scope="session")
+def judge(api: Client) -> Judge:
+    """What that API server has against objects."""
+    return Judge(api)
 
 
 def install_definitions(client: Client) -> None:

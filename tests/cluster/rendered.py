@@ -9,8 +9,15 @@ from typing import Any, Final
 
 import yaml
 
-from components.platform.manifests import CHARTS_FOLDER
+from components.platform.apps import catalogue
+from components.platform.catalogue import PlatformInputs, gates
+from components.platform.manifests import (
+    CHARTS_FOLDER,
+    application_manifest,
+    project_manifest,
+)
 from stacks.render import render as render_stack
+from tests import pairwise
 from tests.charts.rendering import render_values
 
 Json = dict[str, Any]
@@ -47,6 +54,11 @@ class Rendered:
         """Return the objects of all our charts."""
         return [one for objects in self.objects.values() for one in objects]
 
+    def referred_to(self) -> list[Json]:
+        """Return what has to be there before other objects: namespaces and priority classes."""
+        classes = [one for one in self.everything() if one["kind"] == "PriorityClass"]
+        return [*self.namespaces().values(), *classes]
+
     def namespaces(self) -> dict[str, Json]:
         """Return the namespaces that Argo CD and our charts make, by name."""
         found = {one["metadata"]["name"]: one for one in self.handed_namespaces()}
@@ -64,22 +76,37 @@ class Rendered:
                 yield namespace(one["spec"]["destination"]["namespace"], labels)
 
 
-def stacks() -> dict[str, Callable[[], str]]:
-    """Return all stacks to try, by name: what each hands to Argo CD, as YAML.
+@cache
+def stacks() -> Mapping[str, Callable[[], list[Json]]]:
+    """Return all stacks to try, by name: what each hands to Argo CD."""
+    committed = {path.name: _committed(path) for path in sorted(ROOT.glob("Pulumi.*.yaml"))}
+    return committed | {name: _chosen(inputs) for name, inputs in pairwise.stacks().items()}
 
-    A further set of stacks is added here.
-    """
-    return {path.name: _committed(path) for path in sorted(ROOT.glob("Pulumi.*.yaml"))}
+
+def _committed(path: Path) -> Callable[[], list[Json]]:
+    return lambda: list(yaml.safe_load_all(render_stack(path, REVISION)))
 
 
-def _committed(path: Path) -> Callable[[], str]:
-    return lambda: render_stack(path, REVISION)
+def _chosen(inputs: PlatformInputs) -> Callable[[], list[Json]]:
+    def manifests() -> list[Json]:
+        entries = catalogue(inputs)
+        repository = inputs.config.gitops.repository
+        waited_for = gates(entries)
+        return [
+            project_manifest(entries, repository),
+            *(
+                application_manifest(entry, repository, REVISION, is_gate=entry.name in waited_for)
+                for entry in entries
+            ),
+        ]
+
+    return manifests
 
 
 @cache
 def rendered(stack: str) -> Rendered:
     """Return a stack of `stacks` rendered."""
-    handed: list[Json] = list(yaml.safe_load_all(stacks()[stack]()))
+    handed = stacks()[stack]()
     objects: dict[str, Sequence[Json]] = {}
     for one in handed:
         source = one["spec"].get("source", {})

@@ -1,6 +1,12 @@
 """The control plane of these tests refuses what a cluster refuses, and goes away."""
 
 import copy
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -8,7 +14,7 @@ import pytest
 from tests.cluster.client import Client, UnknownKindError, lost_fields
 from tests.cluster.conftest import K3S_MINOR
 from tests.cluster.control_plane import control_plane
-from tests.cluster.rendered import namespace, pods
+from tests.cluster.rendered import ROOT, namespace, pods
 
 pytestmark = pytest.mark.cluster
 
@@ -127,6 +133,41 @@ def test_nothing_is_left_of_a_control_plane_that_ended() -> None:
         assert client.request("GET", "/readyz").accepted
     with pytest.raises(ConnectionRefusedError):
         client.request("GET", "/readyz")
+
+
+def answers(port: int) -> bool:
+    """Return whether something listens on a port of loopback."""
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends what a killed process started")
+def test_nothing_runs_on_of_a_control_plane_whose_tests_were_killed(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\n"
+        "from tests.cluster.control_plane import control_plane\n"
+        f"with control_plane({K3S_MINOR!r}) as client:\n"
+        "    print(client.port, flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as tests:
+        assert tests.stdout is not None
+        port = int(tests.stdout.readline())
+        assert answers(port)
+        tests.kill()
+    deadline = time.monotonic() + 10
+    while answers(port):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(
