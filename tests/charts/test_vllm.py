@@ -27,6 +27,7 @@ from components.platform.values.vllm import (
     VllmValues,
     Weights,
 )
+from tests.charts.promtool import check_expressions, check_rule_tests
 from tests.charts.rendering import CHARTS, HelmError, Json, of_kind, only, render, render_values
 from tests.charts.values import ASLEEP, DIGEST, ONE_REPLICA, REVISION, SCALED, SEVERAL_NODES
 
@@ -318,6 +319,64 @@ def test_the_first_request_ever_wakes_a_model_although_its_counter_has_not_incre
     series = 'agentgateway_requests_total{route="serving/coder"}'
     assert f"count({series} unless {series} offset 2m)" in query
     assert f"sum(increase({series}[2m]))" in query
+
+
+ASKED = (
+    'agentgateway_requests_total{route="serving/coder",status="%s",namespace="inference",pod="%s"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("series", "awake_at", "asleep_at"),
+    [
+        # The very first request: a counter that appears as 1 has not increased.
+        ([(ASKED % (503, "a"), "_x20 1x40")], "6m", "12m"),
+        # A later one.
+        ([(ASKED % (200, "a"), "7x20 8x40")], "6m", "12m"),
+        # The proxy was replaced, and its counter begins again.
+        ([(ASKED % (200, "a"), "7x10 stale"), (ASKED % (503, "b"), "_x20 1x40")], "6m", "12m"),
+        # One request that takes ten minutes.
+        (
+            [
+                (
+                    'vllm:num_requests_running{namespace="serving",service="vllm-x",pod="p"}',
+                    "1x40 0x20",
+                )
+            ],
+            "9m",
+            "12m",
+        ),
+    ],
+    ids=["first", "later", "new proxy", "long"],
+)
+def test_a_request_wakes_a_model_and_silence_lets_it_sleep(
+    series: list[tuple[str, str]], awake_at: str, asleep_at: str
+) -> None:
+    query = triggers(ASLEEP)["asked-for"]["query"]
+    other = 'agentgateway_requests_total{route="serving/other",status="200"}'
+    given = [{"series": name, "values": told} for name, told in [*series, (other, "0+9x60")]]
+    check_rule_tests(
+        [],
+        [
+            {
+                "interval": "15s",
+                "input_series": given,
+                "promql_expr_test": [
+                    {
+                        "expr": f"({query}) > bool 0",
+                        "eval_time": when,
+                        "exp_samples": [{"labels": "{}", "value": value}],
+                    }
+                    for when, value in ((awake_at, 1), (asleep_at, 0))
+                ],
+            }
+        ],
+    )
+
+
+@pytest.mark.parametrize("values", [SCALED, ASLEEP], ids=["scaled", "asleep"])
+def test_prometheus_understands_every_trigger(values: VllmValues) -> None:
+    check_expressions(one["query"] for one in triggers(values).values())
 
 
 def test_a_long_request_keeps_a_model_awake_and_a_used_cache_does_not() -> None:
