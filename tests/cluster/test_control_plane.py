@@ -147,7 +147,7 @@ def answers(port: int) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends what a killed process started")
 def test_nothing_runs_on_of_a_control_plane_whose_tests_were_killed(tmp_path: Path) -> None:
     program = (
-        "import sys, time\n"
+        "import time\n"
         "from tests.cluster.control_plane import control_plane\n"
         f"with control_plane({K3S_MINOR!r}) as client:\n"
         "    print(client.port, flush=True)\n"
