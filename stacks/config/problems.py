@@ -262,15 +262,18 @@ def _choice(_model: type[BaseModel], error: ErrorDetails) -> _Wording:
 
 def _union(model: type[BaseModel], error: ErrorDetails) -> _Wording:
     field = field_at(model, error["loc"])
+    alternatives = list(models_in(field.annotation if field else None))
+    # Receivers of alerts are told apart by their kind, all others by who provides them.
+    key = "kind" if all("kind" in one.model_fields for one in alternatives) else "provider"
     choices = ", ".join(
-        str(get_args(one.model_fields["provider"].annotation)[0])
-        for one in models_in(field.annotation if field else None)
-        if "provider" in one.model_fields
+        str(get_args(one.model_fields[key].annotation)[0])
+        for one in alternatives
+        if key in one.model_fields
     )
     return _Wording(
         message="is none of the known kinds",
         allowed=choices or None,
-        fix=f"set provider to one of: {choices}",
+        fix=f"set {key} to one of: {choices}",
     )
 
 

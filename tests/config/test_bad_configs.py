@@ -313,6 +313,18 @@ BAD = [
         fix="set platform.domain",
     ),
     Bad(
+        mistake="a public edge with nothing to show",
+        change={
+            **FULL_EDGE,
+            "platform.features": {"public_edge": True},
+            "platform.profile": "serving",
+            "tenants": [],
+        },
+        path="platform.features.public_edge",
+        says="has no host to show",
+        fix="set platform.profile: llm-gateway",
+    ),
+    Bad(
         mistake="identity without the public edge",
         change={**FULL_EDGE, "platform.features": {"identity": True}},
         path="platform.features.identity",
@@ -1195,6 +1207,65 @@ BAD = [
         change={"hetzner.pod_cidr": "10.0.0.0/16"},
         path="hetzner",
         says="overlap",
+    ),
+    Bad(
+        mistake="a time between two buckets of the engine",
+        change={"models.0.objectives": {"ttft_seconds": 3.0}},
+        path="models[0].objectives.ttft_seconds",
+        says="no bucket up to 3",
+        fix="2.5",
+    ),
+    Bad(
+        mistake="an objective so loose that no fast alert could fire",
+        change={"models.0.objectives": {"within": 0.5}},
+        path="models[0].objectives.within",
+        says="",
+        fix="0.95",
+    ),
+    Bad(
+        mistake="a receiver of a kind that does not exist",
+        change={"platform.alerting": {"receivers": [{"kind": "fax", "name": "a", "secret": "b"}]}},
+        path="platform.alerting.receivers[0]",
+        says="",
+        fix="slack",
+    ),
+    Bad(
+        mistake="a webhook's URL where the id of its secret belongs",
+        change={
+            "platform.alerting": {
+                "receivers": [
+                    {"kind": "slack", "name": "chat", "secret": "https://hooks.slack.com/x"}
+                ]
+            }
+        },
+        path="platform.alerting.receivers[0].secret",
+        says="right form",
+    ),
+    Bad(
+        mistake="two receivers of one name",
+        change={
+            "platform.alerting": {
+                "receivers": [
+                    {"kind": "slack", "name": "chat", "secret": "one"},
+                    {"kind": "webhook", "name": "chat", "secret": "two"},
+                ]
+            }
+        },
+        path="platform.alerting",
+        says="two receivers are called chat",
+        fix="another name",
+    ),
+    Bad(
+        mistake="a receiver that takes the name of the dead man's switch",
+        change={
+            "platform.alerting": {
+                "receivers": [{"kind": "slack", "name": "dead-mans-switch", "secret": "one"}],
+                "dead_mans_switch_secret": "two",
+            }
+        },
+        path="platform.alerting",
+        says="is the dead man's switch",
+        fix="something else",
     ),
 ]
 
