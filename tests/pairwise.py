@@ -48,49 +48,68 @@ DNS: Final[Mapping[str, Mapping[str, str]]] = {
 
 def choosable(choices: Choices) -> bool:
     """Return whether these choices, of all or of some parameters, can be made together."""
-    chosen = {"kind", "profile", "tier", "dns_provider"} & choices.keys()
     on: list[Feature] = [name for name in FEATURES if choices.get(name) is True]
-    for feature in on:
-        need = NEEDS.get(feature)
-        if need is None:
-            continue
-        if any(choices.get(other) is False for other in need.features):
-            return False
-        if "profile" in chosen and not profile_includes(choices["profile"], need.profile):
-            return False
-        if need.dns_provider and choices.get("dns_provider") == "none":
-            return False
-    if choices.get("kind") == "hetzner":
-        # Its volumes take no snapshots, and it has no identity that Cloud DNS would trust.
-        if choices.get("tier") == "prod" and profile_includes(
-            choices.get("profile", "platform"), "llm-gateway"
-        ):
-            return False
-        if choices.get("dns_provider") == "google" or GKE_ONLY & set(on):
-            return False
-    return True
+    return (
+        all(_needs_are_met(feature, choices) for feature in on)
+        and _edge_has_hosts(choices)
+        and _substrate_can(choices)
+    )
+
+
+def _needs_are_met(feature: Feature, choices: Choices) -> bool:
+    need = NEEDS.get(feature)
+    if need is None:
+        return True
+    return not (
+        any(choices.get(other) is False for other in need.features)
+        or not profile_includes(choices.get("profile", "full"), need.profile)
+        or (need.dns_provider and choices.get("dns_provider") == "none")
+    )
+
+
+def _edge_has_hosts(choices: Choices) -> bool:
+    """Return whether a public edge has something behind it: an API, or what asks for a session."""
+    return (
+        not choices.get("public_edge")
+        or choices.get("identity") is not False
+        or profile_includes(choices.get("profile", "full"), "llm-gateway")
+    )
+
+
+def _substrate_can(choices: Choices) -> bool:
+    if choices.get("kind") != "hetzner":
+        return True
+    # Its volumes take no snapshots, and it has no identity that Cloud DNS would trust.
+    database = profile_includes(choices.get("profile", "platform"), "llm-gateway")
+    return not (
+        (choices.get("tier") == "prod" and database)
+        or choices.get("dns_provider") == "google"
+        or any(choices.get(feature) for feature in GKE_ONLY)
+    )
 
 
 def closed(choices: Choices) -> dict[str, Any] | None:
     """Return all choices that follow from some, the rest as little as can be; None if none can."""
-    full: dict[str, Any] = dict(choices)
-    full.setdefault("kind", "gke")
-    full.setdefault("tier", "cost")
+    full: dict[str, Any] = {"kind": "gke", "tier": "cost", **choices}
     pending: list[Feature] = [name for name in FEATURES if full.get(name) is True]
-    least: Profile = "platform"
+    least: list[Profile] = ["platform"]
     while pending:
         need = NEEDS.get(pending.pop())
         if need is None:
             continue
-        if profile_includes(need.profile, least):
-            least = need.profile
+        least.append(need.profile)
         if need.dns_provider:
             full.setdefault("dns_provider", "cloudflare")
         for other in need.features:
             if other not in full:
                 full[other] = True
                 pending.append(other)
-    full.setdefault("profile", least)
+    if full.get("public_edge") and not full.get("identity"):
+        if profile_includes(full.get("profile", "full"), "llm-gateway"):
+            least.append("llm-gateway")
+        else:
+            full.setdefault("identity", True)
+    full.setdefault("profile", max(least, key=PROFILES.index))
     full.setdefault("dns_provider", "none")
     for name in FEATURES:
         full.setdefault(name, False)

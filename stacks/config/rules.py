@@ -221,6 +221,21 @@ def _features(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
             )
 
 
+def _edge(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    platform = stack.platform
+    if not (platform.enabled and platform.features.public_edge) or platform.features.identity:
+        return
+    if not profile_includes(platform.profile, "llm-gateway"):
+        yield Problem(
+            path="platform.features.public_edge",
+            message=f"has no host to show: profile {platform.profile} has no API for the world, "
+            "and without sign-in nothing else goes there",
+            value="true",
+            fix="set platform.profile: llm-gateway, or platform.features.identity: true, or switch "
+            "public_edge off",
+        )
+
+
 def _dns(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     platform, dns = stack.platform, stack.platform.dns
     if dns.provider == "google" and not isinstance(stack, GkeStack):
@@ -798,6 +813,7 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _platform_off,
     _profile,
     _features,
+    _edge,
     _dns,
     _edge_and_identity,
     _secrets,

@@ -176,7 +176,8 @@ def _add(made: World, entry: CatalogueEntry, one: Json) -> None:
     for template in pod_templates(entry.name, namespace, one):
         made.labelled.append((template.namespace, template.labels))
     for labels in _controllers_label(kind, name):
-        made.labelled.append((namespace, labels))
+        # What an issuer starts, it starts beside the Gateway whose certificate it is.
+        made.labelled.append((namespace or namespaces.EDGE, labels))
 
 
 def _controllers_make(kind: str, name: str, one: Json) -> Iterator[tuple[str, str]]:
@@ -200,6 +201,7 @@ _FOLLOWERS: Final[Mapping[str, Callable[[str], Iterable[tuple[str, str]]]]] = {
     "LeaderWorkerSet": lambda name: [("Service", name)],
     "InferenceService": lambda name: [("Service", f"{name}-predictor")],
     "LLMInferenceService": lambda name: [
+        ("ServiceAccount", f"{name}-kserve"),
         ("Service", f"{name}-kserve-workload-svc"),
         ("InferencePool", f"{name}-inference-pool"),
     ],
@@ -223,6 +225,9 @@ def _controllers_label(kind: str, name: str) -> Iterator[Mapping[str, str]]:
             yield {"gateway.networking.k8s.io/gateway-name": name}
         case "Cluster":
             yield {"cnpg.io/cluster": name}
+        case "ClusterIssuer":
+            # What answers an authority that calls the edge.
+            yield {"acme.cert-manager.io/http01-solver": "true"}
         case _:
             pass
 
@@ -252,8 +257,11 @@ def pod_templates(entry: str, namespace: str, one: Json) -> Iterator[PodTemplate
     elif kind == "LLMInferenceService":
         labels = one["metadata"].get("labels", {})
         templates += [
-            {"metadata": {"labels": {**labels, **part.get("labels", {})}}, "spec": part["template"]}
-            for part in (spec, spec.get("prefill", {}))
+            {
+                "metadata": {"labels": {**labels, **part.get("labels", {}), "llm-d.ai/role": role}},
+                "spec": part["template"],
+            }
+            for part, role in ((spec, "decode"), (spec.get("prefill", {}), "prefill"))
             if "template" in part
         ]
     for template in templates:
