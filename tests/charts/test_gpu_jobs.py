@@ -191,3 +191,20 @@ def test_a_compute_class_takes_the_pools_there_are_and_makes_none() -> None:
     assert made["spec"]["priorities"] == [{"nodepools": ["l4-spot"]}, {"nodepools": ["l4", "t4"]}]
     assert made["spec"]["nodePoolAutoCreation"] == {"enabled": False}
     assert made["spec"]["whenUnsatisfiable"] == "DoNotScaleUp"
+
+
+def test_a_pod_that_sees_no_gpu_fails_and_says_which_cuda_it_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text(
+        "__version__ = '2.0'\n"
+        "class version:\n    cuda = '12.9'\n"
+        "class cuda:\n    is_available = staticmethod(lambda: False)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", str(CHARTS / "gpu-smoke" / "files" / "prove_gpu.py")],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "PyTorch 2.0 (CUDA 12.9) sees no GPU" in done.stdout
