@@ -75,7 +75,7 @@ def steps(report: dict[str, Any], concurrency: list[int]) -> list[dict[str, Any]
     for requested, one in zip(concurrency, report["benchmarks"], strict=True):
         metrics = one["metrics"]
         totals = metrics["request_totals"]
-        throughput = metrics["output_tokens_per_second"].get("successful") or {}
+        throughput: dict[str, Any] = metrics["output_tokens_per_second"].get("successful") or {}
         rows.append(
             {
                 "concurrency": requested,
