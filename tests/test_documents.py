@@ -36,6 +36,12 @@ def test_the_two_stacks_that_share_a_contract_are_accepted() -> None:
     ]
 
 
+def test_the_stack_with_a_public_edge_is_accepted() -> None:
+    (stack,) = (yaml.safe_load(body) for body in blocks("docs/edge.md"))
+    parsed = parse_stack(stack, "docs/edge.md")
+    assert parsed.platform.features.identity
+
+
 def test_every_command_of_the_readme_is_a_make_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = {

@@ -132,6 +132,15 @@ def test_dex_gets_every_variable_that_its_config_names_and_no_secret_is_in_it() 
         assert reference["key"] == name
 
 
+def test_dex_has_the_folder_that_its_image_fills_the_config_in_and_no_other() -> None:
+    settings = values(entries(signed_in())["dex"])
+    assert settings["securityContext"]["readOnlyRootFilesystem"] is True
+    (mount,) = settings["volumeMounts"]
+    (volume,) = settings["volumes"]
+    assert mount == {"name": volume["name"], "mountPath": "/tmp"}  # noqa: S108
+    assert "emptyDir" in volume
+
+
 def test_the_admins_password_is_in_the_cluster_only_as_a_hash() -> None:
     of = entries(signed_in())
     readers = [

@@ -49,7 +49,7 @@ def external_dns(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
         "txtOwnerId": inputs.contract.cluster_name,
         "interval": "1m",
         "logFormat": "json",
-        "resources": compute(10, 64),
+        "resources": compute(10, 128),
         "serviceMonitor": {"enabled": True},
     }
     arguments = [f"--gateway-name={EDGE.name}"]

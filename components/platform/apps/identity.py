@@ -157,7 +157,6 @@ def _oauth2_proxy_config(inputs: PlatformInputs) -> dict[str, Any]:
         # It only says yes or no to the edge, and passes nothing on.
         "upstreams": ["static://202"],
         "set_xauthrequest": True,
-        "http_address": f"0.0.0.0:{_PROXY_PORT}",
         # Who may sign in at all is Dex's to say.
         "email_domains": ["*"],
         "cookie_name": "__Secure-llmp",
@@ -210,6 +209,9 @@ def dex(inputs: PlatformInputs, entries: Sequence[CatalogueEntry]) -> tuple[Cata
                     "rbac": {"create": True, "createClusterScoped": True},
                     "podSecurityContext": {**_RESTRICTED_POD, "runAsUser": 1001},
                     "securityContext": _RESTRICTED_CONTAINER,
+                    # Its image fills the config in there before it starts Dex.
+                    "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "16Mi"}}],
+                    "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
                     "serviceMonitor": {"enabled": True},
                     "resources": compute(50, 128),
                     "podDisruptionBudget": disruption_budget(inputs),
