@@ -2,8 +2,8 @@
 
 Owns `charts/<chart>/values.schema.json`, made from the typed values, so that Helm and Argo CD
 refuse what Python would refuse; `tests/golden/<stack>.yaml`, what each committed stack hands to
-Argo CD, so that a review sees what a change does to the cluster; and `docs/configuration.md`. With
-`--check` nothing is written, and a stale file makes it fail.
+Argo CD, so that a review sees what a change does to the cluster; `docs/configuration.md` and
+`docs/systems.md`. With `--check` nothing is written, and a stale file makes it fail.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from components.platform.values.vllm import VllmValues
 from stacks.render import render
 from tools import dashboards
 from tools.configuration_reference import configuration_reference
+from tools.systems_reference import systems_reference
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 GOLDEN_FOLDER: Final = ROOT / "tests" / "golden"
@@ -112,7 +113,10 @@ def generated() -> dict[Path, str]:
     """Return every generated file and what belongs in it."""
     return (
         golden_files(ROOT)
-        | {ROOT / "docs" / "configuration.md": configuration_reference()}
+        | {
+            ROOT / "docs" / "configuration.md": configuration_reference(),
+            ROOT / "docs" / "systems.md": systems_reference(),
+        }
         | {
             ROOT / "charts" / "observability" / "dashboards" / name: text
             for name, text in dashboards.files().items()

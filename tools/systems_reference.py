@@ -7,7 +7,7 @@ from typing import Final
 from components.platform.apps import catalogue
 from components.platform.catalogue import PROFILE_OF_LAYER, CatalogueEntry, Layer
 from components.platform.manifests import version_of
-from components.platform.network import Pods
+from components.platform.network import Outside, Pods
 from stacks.config import load_stack_file
 from stacks.contracts import known_contract
 from stacks.platform import platform_inputs
@@ -117,14 +117,18 @@ def _row(
 def _ports(entry: CatalogueEntry, entries: Sequence[CatalogueEntry]) -> Iterator[int]:
     """Yield the ports of an entry's own pods that something connects to.
 
-    Its pods are those that its own connections name in its namespace.
+    Its own are the pods in its namespace that call, and those that are called by somebody else.
     """
-    own = [
-        end
+    clients = [one.client for one in entry.connections if _is_in(one.client, entry.namespace)]
+    own = clients + [
+        one.server
         for one in entry.connections
-        for end in (one.client, one.server)
-        if isinstance(end, Pods) and end.namespace == entry.namespace
+        if _is_in(one.server, entry.namespace) and one.client not in clients
     ]
     for one in (one for each in entries for one in each.connections):
         if one.server in own and one.last_port is None:
             yield from one.ports
+
+
+def _is_in(end: Pods | Outside, namespace: str) -> bool:
+    return isinstance(end, Pods) and end.namespace == namespace
