@@ -508,8 +508,8 @@ SLO: Final = Dashboard(
     ),
 )
 
-_GPU: Final = 'Hostname=~"$node", gpu=~"$gpu"'
-_GPU_LEGEND: Final = "{{Hostname}} {{gpu}}"
+_GPU: Final = 'node=~"$node", gpu=~"$gpu"'
+_GPU_LEGEND: Final = "{{node}} {{gpu}}"
 
 
 def _gpu(title: str, expr: str, unit: str, **changes: Any) -> Panel:  # noqa: ANN401 - fields of Panel
@@ -526,7 +526,7 @@ GPU: Final = Dashboard(
     name="gpu",
     title="GPUs",
     variables=(
-        Variable(name="node", query="label_values(DCGM_FI_DEV_GPU_TEMP, Hostname)"),
+        Variable(name="node", query="label_values(DCGM_FI_DEV_GPU_TEMP, node)"),
         Variable(name="gpu", query="label_values(DCGM_FI_DEV_GPU_TEMP, gpu)"),
     ),
     rows=(
@@ -1090,7 +1090,102 @@ DATABASE: Final = Dashboard(
     ),
 )
 
-DASHBOARDS: Final = (SERVING, SLO, GPU, TENANTS, LITELLM, GATEWAY, PLATFORM, DATABASE)
+_NODE_GPU: Final = "max by (node) (node_gpu_hourly_cost)"
+_NODE_CPU: Final = "max by (node) (node_cpu_hourly_cost)"
+_NODE_MEMORY: Final = "max by (node) (node_ram_hourly_cost)"
+
+COST: Final = Dashboard(
+    name="cost",
+    title="Cost of the machines",
+    since="now-7d",
+    refresh="5m",
+    rows=(
+        Row(
+            title="Machines",
+            panels=(
+                Panel(
+                    title="A month as it is now",
+                    unit="currencyUSD",
+                    kind="stat",
+                    description="What the nodes of this moment cost in 730 hours.",
+                    queries=(
+                        Query(
+                            expr="730 * sum(max by (node) (node_total_hourly_cost))",
+                            legend="all nodes",
+                        ),
+                    ),
+                ),
+                Panel(
+                    title="Of which GPUs",
+                    unit="currencyUSD",
+                    kind="stat",
+                    queries=(
+                        Query(
+                            expr=f"730 * sum({_NODE_GPU} * on (node) "
+                            "max by (node) (node_gpu_count))",
+                            legend="all nodes",
+                        ),
+                    ),
+                ),
+                Panel(
+                    title="An hour, by node",
+                    unit="currencyUSD",
+                    stacked=True,
+                    width=24,
+                    queries=(
+                        Query(
+                            expr="max by (node) (node_total_hourly_cost)",
+                            legend="{{node}}",
+                        ),
+                    ),
+                ),
+            ),
+        ),
+        Row(
+            title="What they are used for",
+            panels=(
+                Panel(
+                    title="GPUs an hour, by model",
+                    unit="currencyUSD",
+                    stacked=True,
+                    width=12,
+                    queries=(
+                        Query(
+                            expr="sum by (label_llmp_dev_model) (sum by (namespace, pod) ("
+                            "container_gpu_allocation * on (node) group_left "
+                            f"{_NODE_GPU}) * on (namespace, pod) "
+                            "group_left (label_llmp_dev_model) "
+                            "max by (namespace, pod, label_llmp_dev_model) "
+                            '(kube_pod_labels{label_llmp_dev_model!=""}))',
+                            legend="{{label_llmp_dev_model}}",
+                        ),
+                    ),
+                ),
+                Panel(
+                    title="CPU, memory and GPUs an hour, by namespace",
+                    unit="currencyUSD",
+                    stacked=True,
+                    width=12,
+                    description="A tenant's own pods are in the namespace of its name.",
+                    queries=(
+                        Query(
+                            expr="sum by (namespace) (container_cpu_allocation * on (node) "
+                            f"group_left {_NODE_CPU}) + "
+                            "sum by (namespace) (container_memory_allocation_bytes / 2^30 "
+                            f"* on (node) group_left {_NODE_MEMORY}) + "
+                            "(sum by (namespace) (container_gpu_allocation * on (node) "
+                            f"group_left {_NODE_GPU}) "
+                            "or 0 * sum by (namespace) (container_cpu_allocation))",
+                            legend="{{namespace}}",
+                        ),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)
+
+DASHBOARDS: Final = (SERVING, SLO, GPU, TENANTS, LITELLM, GATEWAY, PLATFORM, DATABASE, COST)
 
 
 def files() -> dict[str, str]:

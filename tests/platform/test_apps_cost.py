@@ -1,5 +1,6 @@
 """Feature opencost: prices that count, and nothing that answers whoever asks."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -102,11 +103,27 @@ def test_what_answers_whoever_asks_is_off_and_prometheus_alone_reads_it() -> Non
     assert entries(stack())["opencost"].hosts == ()
 
 
-def test_it_tells_the_labels_of_pods_and_nothing_that_is_told_already() -> None:
-    assert opencost()["metrics"]["kubeStateMetrics"] == {
+@pytest.mark.parametrize(
+    ("metric", "kept"),
+    [
+        ("kube_node_status_allocatable", False),
+        ("kube_node_status_capacity", False),
+        ("kube_pod_labels", False),
+        ("kube_node_status_capacity_cpu_cores", True),
+        ("kube_node_labels", True),
+        ("kubecost_pv_info", True),
+        ("node_gpu_hourly_cost", True),
+    ],
+)
+def test_nothing_is_told_twice_and_so_counted_twice(metric: str, *, kept: bool) -> None:
+    metrics = opencost()["metrics"]
+    assert metrics["kubeStateMetrics"] == {
         "emitKsmV1Metrics": False,
         "emitKsmV1MetricsOnly": True,
     }
+    (rule,) = metrics["serviceMonitor"]["metricRelabelings"]
+    assert rule["action"] == "drop"
+    assert (re.fullmatch(rule["regex"], metric) is None) is kept
 
 
 def test_the_cluster_has_its_own_name_in_the_costs() -> None:

@@ -278,7 +278,7 @@ def test_grafana_reads_secrets_of_its_own_namespace_alone() -> None:
 def test_kube_state_metrics_tells_who_pays_and_which_model() -> None:
     allowed = stack()["kube-state-metrics"]["metricLabelsAllowlist"]
     assert "deployments=[llmp.dev/model]" in allowed
-    assert "pods=[team,model,environment,llmp.dev/model]" in allowed
+    assert "pods=[llmp.dev/team,llmp.dev/model,llmp.dev/environment]" in allowed
 
 
 def test_litellm_tells_prometheus_of_teams_and_not_of_people() -> None:

@@ -27,6 +27,11 @@ HOURS_PER_MONTH: Final = 730
 _PORT: Final = 9003
 _UID: Final = 1001
 
+_TOLD_TWICE: Final = (
+    "node_status_(capacity|allocatable|condition)|namespace_labels|pod_(labels|owner)"
+)
+"""What kube-state-metrics tells too: a sum over both would count every node twice."""
+
 _ANY_GPU_NODE: Final = "nvidia.com/gpu.present"
 """Label that GPU Feature Discovery gives a node with a GPU."""
 
@@ -57,6 +62,7 @@ def opencost(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 ),
                 scraped(OPENCOST_PODS, _PORT),
             ),
+            dashboards=("cost",),
             rules=("opencost",),
         ),
     )
@@ -91,8 +97,18 @@ def _values(inputs: PlatformInputs) -> dict[str, Any]:
                 ],
             },
             "metrics": {
-                "serviceMonitor": {"enabled": True, "scrapeInterval": "60s"},
-                # Labels of pods, by which costs are told apart; the rest kube-state-metrics has.
+                "serviceMonitor": {
+                    "enabled": True,
+                    "scrapeInterval": "60s",
+                    "metricRelabelings": [
+                        {
+                            "sourceLabels": ["__name__"],
+                            "regex": f"kube_({_TOLD_TWICE})",
+                            "action": "drop",
+                        }
+                    ],
+                },
+                # It asks Prometheus for names that kube-state-metrics had in its version 1.
                 "kubeStateMetrics": {"emitKsmV1Metrics": False, "emitKsmV1MetricsOnly": True},
             },
             # Both answer whoever asks.

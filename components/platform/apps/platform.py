@@ -99,12 +99,6 @@ _INHIBITIONS: Final = [
         "target_matchers": ["alertname !~ ModelDown|ModelDoesNotStart", 'model_name != ""'],
         "equal": ["model_name"],
     },
-    # The chart's own: alerts of severity info only beside one of more weight.
-    {
-        "source_matchers": ["alertname = InfoInhibitor"],
-        "target_matchers": ["severity = info"],
-        "equal": ["namespace"],
-    },
 ]
 """Which alerts are not sent while another one fires."""
 
@@ -296,7 +290,7 @@ def kube_prometheus_stack(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                         "metricLabelsAllowlist": [
                             "deployments=[llmp.dev/model]",
                             "namespaces=[team,environment,llmp.dev/tenant]",
-                            "pods=[team,model,environment,llmp.dev/model]",
+                            "pods=[llmp.dev/team,llmp.dev/model,llmp.dev/environment]",
                         ],
                     },
                     "prometheus-node-exporter": {"resources": compute(20, 64)},
@@ -486,7 +480,18 @@ def _pod_monitors(inputs: PlatformInputs) -> list[dict[str, Any]]:
             "name": "dcgm-exporter",
             "namespaceSelector": {"matchNames": [dcgm.namespace]},
             "selector": {"matchLabels": dict(dcgm.pod_labels)},
-            "podMetricsEndpoints": [{"port": dcgm.port, "interval": "15s"}],
+            "podMetricsEndpoints": [
+                {
+                    "port": dcgm.port,
+                    "interval": "15s",
+                    "relabelings": [
+                        {
+                            "sourceLabels": ["__meta_kubernetes_pod_node_name"],
+                            "targetLabel": "node",
+                        }
+                    ],
+                }
+            ],
         }
     ]
 

@@ -203,7 +203,18 @@ LOGS: Final = frozenset(
 )
 """Loki 3.7.6: pkg/validation; Alloy 1.18.1: loki.process and loki.write."""
 
-OPENCOST: Final = frozenset({"node_gpu_hourly_cost"})
+OPENCOST: Final = frozenset(
+    {
+        "container_cpu_allocation",
+        "container_gpu_allocation",
+        "container_memory_allocation_bytes",
+        "node_cpu_hourly_cost",
+        "node_gpu_count",
+        "node_gpu_hourly_cost",
+        "node_ram_hourly_cost",
+        "node_total_hourly_cost",
+    }
+)
 """OpenCost 1.120: pkg/costmodel/metrics.go."""
 
 OBJECTIVES: Final = frozenset(
