@@ -1,11 +1,16 @@
 """The LLM gateway layer: LiteLLM, its database and its tenants."""
 
 import pytest
+import yaml
 
 from components.platform import endpoints
 from components.platform.apps.caching import VALKEY_PODS
-from components.platform.apps.llm_gateway import price_per_token
-from components.platform.config import Price
+from components.platform.apps.llm_gateway import (
+    DATABASE_PODS,
+    RETENTION_PODS,
+    price_per_token,
+)
+from components.platform.config import Budget, Features, Price, RateLimits, Tier
 from tests.platform.samples import BARE, callers, entries, inputs, model, tenant, values
 
 
@@ -246,3 +251,109 @@ def test_profile_serving_has_no_litellm_and_no_secret_for_it() -> None:
     names = set(entries(inputs(profile="serving")))
     assert not [name for name in names if name.startswith("litellm")]
     assert "cloudnative-pg" not in names
+
+
+def test_grafana_reads_spend_by_a_role_that_writes_nothing() -> None:
+    found = entries()
+    reader = values(found["litellm-database"])["database"]["reader"]
+    secrets = {
+        (one["namespace"], one["name"]): one
+        for name in ("litellm-secrets", "monitoring-secrets")
+        for one in values(found[name])["consumers"]
+    }
+    credentials = secrets["litellm", reader["credentialsSecret"]]
+    assert credentials["type"] == "kubernetes.io/basic-auth"
+    assert credentials["literals"] == {"username": reader["name"]}
+    source = secrets["monitoring", "grafana-datasource-litellm"]
+    assert source["labels"] == {"grafana_datasource": "1"}
+    assert [one["remoteId"] for one in source["entries"]] == [
+        one["remoteId"] for one in credentials["entries"]
+    ]
+    ((name, text),) = source["literals"].items()
+    assert name.endswith(".yaml")
+    (datasource,) = yaml.safe_load(text)["datasources"]
+    assert datasource["uid"] == "litellm-spend"
+    assert datasource["user"] == reader["name"]
+    # The writer: the read-only Service has no endpoints while there is one instance.
+    assert datasource["url"] == "litellm-pg-rw.litellm.svc.cluster.local:5432"
+    assert datasource["jsonData"]["sslmode"] == "require"
+    # What External Secrets fills in, under the key that it fetches.
+    assert datasource["secureJsonData"] == {"password": "{{ .password }}"}
+    assert source["entries"][0]["key"] == "password"
+
+
+def test_grafana_may_connect_to_the_database_that_it_reads() -> None:
+    assert "monitoring" in callers(entries(), DATABASE_PODS)
+
+
+def test_backups_end_and_the_job_that_ends_them_calls_the_api_server_only_in_prod() -> None:
+    def calls(tier: Tier) -> bool:
+        database = entries(inputs(tier=tier))["litellm-database"]
+        return RETENTION_PODS in [one.client for one in database.connections]
+
+    assert calls("prod")
+    assert not calls("cost")
+    backup = values(entries(inputs(tier="prod"))["litellm-database"])["database"]["backup"]
+    assert backup["keepDays"] == 30
+    assert backup["keepAtLeast"] == 7
+
+
+def test_metrics_are_shown_to_the_scraper_alone_who_has_a_key_of_its_own() -> None:
+    found = entries()
+    settings = values(found["litellm"])["proxy_config"]["litellm_settings"]
+    assert "prometheus" in settings["callbacks"]
+    assert settings["require_auth_for_metrics_endpoint"] is True
+    chart = values(found["litellm-tenants"])["tenants"]
+    (key,) = [one for one in chart["serviceKeys"] if one["alias"] == "metrics"]
+    assert key["secret"] == chart["metricsKey"]
+    assert key["routes"] == ["/metrics", "/metrics/"]
+    made = {one["remoteId"]: one for one in values(found["secret-store"])["generated"]}
+    assert made["litellm-metrics-key"]["prefix"] == "sk-"
+
+
+def test_no_key_can_have_more_than_the_greatest_tenant() -> None:
+    great = tenant("team-b").model_copy(
+        update={"budget": Budget(usd=500.0), "rate_limits": RateLimits(requests_per_minute=900)}
+    )
+    stack = entries(inputs(tenants=(tenant(), great)))
+    settings = values(stack["litellm"])["proxy_config"]["litellm_settings"]
+    assert settings["upperbound_key_generate_params"] == {
+        "max_budget": 500.0,
+        "budget_duration": "30d",
+        "tpm_limit": 100_000,
+        "rpm_limit": 900,
+        "max_parallel_requests": 50,
+    }
+
+
+def test_what_took_too_long_or_was_too_much_is_not_asked_for_again() -> None:
+    router = values(entries()["litellm"])["proxy_config"]["router_settings"]
+    tried_again = {name for name, number in router["retry_policy"].items() if number}
+    assert tried_again == {"InternalServerErrorRetries"}
+
+
+def test_each_tenant_gets_its_key_in_its_own_namespace_which_is_there_first() -> None:
+    entry = entries(inputs(tenants=(tenant(),)))["litellm-tenants"]
+    (team,) = values(entry)["tenants"]["teams"]
+    assert team["keySecret"] == "litellm-key"
+    assert entry.extra_namespaces == ("team-a",)
+    assert "kueue-queues" in entry.requires
+
+
+def test_spans_go_to_the_collector_without_prompts_and_name_the_trace_to_the_engine() -> None:
+    traced = values(entries(inputs(features=Features(tracing=True)))["litellm"])
+    settings = traced["proxy_config"]["litellm_settings"]
+    assert "otel" in settings["callbacks"]
+    assert settings["turn_off_message_logging"] is True
+    assert settings["forward_traceparent_to_llm_provider"] is True
+    assert traced["envVars"]["OTEL_ENDPOINT"] == endpoints.SPANS_GRPC.url()
+    assert traced["envVars"]["OTEL_EXPORTER"] == "otlp_grpc"
+    plain = values(entries()["litellm"])
+    assert "otel" not in plain["proxy_config"]["litellm_settings"]["callbacks"]
+    assert not [name for name in plain["envVars"] if name.startswith("OTEL")]
+
+
+def test_what_was_said_is_kept_nowhere_and_single_calls_not_for_ever() -> None:
+    settings = values(entries()["litellm"])["proxy_config"]["general_settings"]
+    assert settings["store_prompts_in_spend_logs"] is False
+    assert settings["maximum_spend_logs_retention_period"] == "90d"

@@ -11,15 +11,17 @@ message and the key of its answer, never a text; the answer stays in the exact c
 team's namespace. Both are asked by team. A failure of either is a miss: the model answers.
 """
 
+import asyncio
 import collections
 import json
 import logging
 import os
 import time
+import urllib.error
+import urllib.request
 import uuid
 from typing import Any, Optional
 
-import httpx
 import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
@@ -38,6 +40,7 @@ SECONDS = 5
 PENDING_MAX = 1000
 """Requests on their way whose vectors are kept; those that failed never come back for theirs."""
 SWEEP_SECONDS = 3600
+CONFLICT = 409
 
 log = logging.getLogger("llmp.answers")
 
@@ -56,7 +59,7 @@ class Answers(CustomLogger):
         super().__init__()
         self.models: Json = settings["models"]
         self.url: str = settings.get("qdrantUrl", "")
-        self.headers = {"api-key": api_key}
+        self.headers = {"api-key": api_key, "Content-Type": "application/json"}
         self.pending: collections.OrderedDict[str, Json] = collections.OrderedDict()
         self.collections: set[str] = set()
         self.swept: dict[str, float] = {}
@@ -228,9 +231,9 @@ class Answers(CustomLogger):
                     f"/collections/{name}",
                     {"vectors": {"size": size, "distance": "Cosine"}},
                 )
-            except httpx.HTTPStatusError as error:
+            except urllib.error.HTTPError as error:
                 # Another replica was first.
-                if error.response.status_code != httpx.codes.CONFLICT:
+                if error.code != CONFLICT:
                     raise
             for field, kind in (
                 ("team", "keyword"),
@@ -250,11 +253,23 @@ class Answers(CustomLogger):
         path: str,
         body: Optional[Json] = None,  # noqa: UP045
     ) -> Json:
-        async with httpx.AsyncClient(timeout=SECONDS, trust_env=False) as client:
-            answer = await client.request(method, self.url + path, json=body, headers=self.headers)
-        answer.raise_for_status()
-        parsed: Json = answer.json()
-        return parsed
+        return await asyncio.to_thread(self._request, method, path, body)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: Optional[Json],  # noqa: UP045
+    ) -> Json:
+        call = urllib.request.Request(  # noqa: S310 - the address is ours
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers=self.headers,
+        )
+        with urllib.request.urlopen(call, timeout=SECONDS) as answer:  # noqa: S310
+            parsed: Json = json.load(answer)
+            return parsed
 
 
 def last_question(messages: Any) -> Optional[str]:  # noqa: ANN401, UP045

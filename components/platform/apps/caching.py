@@ -151,11 +151,6 @@ def qdrant(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 pin=QDRANT,
                 values={
                     "replicaCount": 1,
-                    "apiKey": {
-                        "valueFrom": {
-                            "secretKeyRef": {"name": QDRANT_SECRET.name, "key": QDRANT_SECRET.key}
-                        }
-                    },
                     "image": {"useUnprivilegedImage": True},
                     "podSecurityContext": {
                         "fsGroup": 3000,
@@ -182,7 +177,20 @@ def qdrant(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                         ),
                     },
                     "config": {"cluster": {"enabled": False}},
-                    "env": [{"name": "QDRANT__TELEMETRY_DISABLED", "value": "true"}],
+                    "env": [
+                        {"name": "QDRANT__TELEMETRY_DISABLED", "value": "true"},
+                        # The chart's own setting for a key reads the cluster while it renders.
+                        # Argo CD renders without one, and Qdrant would ask nobody for a key.
+                        {
+                            "name": "QDRANT__SERVICE__API_KEY",
+                            "valueFrom": {
+                                "secretKeyRef": {
+                                    "name": QDRANT_SECRET.name,
+                                    "key": QDRANT_SECRET.key,
+                                }
+                            },
+                        },
+                    ],
                     "resources": compute(100, 1024),
                     "livenessProbe": {"enabled": True},
                     "startupProbe": {"enabled": True},
