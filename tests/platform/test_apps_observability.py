@@ -268,6 +268,14 @@ def test_an_alert_of_a_model_that_is_gone_hides_what_follows_from_it() -> None:
     assert 'model_name != ""' in gone["target_matchers"]
 
 
+def test_who_wants_to_hear_of_info_hears_of_it() -> None:
+    """The stock inhibition would hold every lone alert of severity info back, budgets among them."""
+    rules = stack()["alertmanager"]["config"]["inhibit_rules"]
+    assert not any(
+        "InfoInhibitor" in matcher for one in rules for matcher in one["source_matchers"]
+    )
+
+
 def test_grafana_reads_secrets_of_its_own_namespace_alone() -> None:
     grafana = stack()["grafana"]
     assert grafana["rbac"] == {"namespaced": True}

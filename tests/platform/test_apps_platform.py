@@ -185,13 +185,16 @@ def test_grafanas_password_is_one_that_the_chart_did_not_make() -> None:
 
 def test_the_substrates_own_dcgm_exporter_is_scraped_and_no_second_one_runs() -> None:
     monitors = values(entries()["kube-prometheus-stack"])["prometheus"]["additionalPodMonitors"]
-    assert monitors == [
-        {
-            "name": "dcgm-exporter",
-            "namespaceSelector": {"matchNames": ["gke-managed-system"]},
-            "selector": {"matchLabels": {"app.kubernetes.io/name": "gke-managed-dcgm-exporter"}},
-            "podMetricsEndpoints": [{"port": "metrics", "interval": "15s"}],
-        }
+    (monitor,) = monitors
+    assert monitor["namespaceSelector"] == {"matchNames": ["gke-managed-system"]}
+    assert monitor["selector"] == {
+        "matchLabels": {"app.kubernetes.io/name": "gke-managed-dcgm-exporter"}
+    }
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    assert endpoint["port"] == "metrics"
+    # What the exporter calls its host is a node or a pod, as it was installed.
+    assert endpoint["relabelings"] == [
+        {"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}
     ]
     bare = entries(inputs(contract=BARE))
     assert values(bare["kube-prometheus-stack"])["prometheus"]["additionalPodMonitors"] == []

@@ -61,11 +61,11 @@ def gateway_requests(route: str, status: str, values: str) -> dict[str, str]:
 
 
 def dcgm(metric: str, values: str, gpu: str = "0") -> dict[str, str]:
-    of = f'Hostname="node-1", gpu="{gpu}", modelName="NVIDIA L4"'
+    of = f'node="node-1", gpu="{gpu}", modelName="NVIDIA L4"'
     return {f"{metric}{{{of}}}": values}
 
 
-GPU: Final = {"Hostname": "node-1", "gpu": "0"}
+GPU: Final = {"node": "node-1", "gpu": "0"}
 GATEWAY: Final = {"gateway": "inference/inference-gateway"}
 SERVING: Final = (
     Case(
