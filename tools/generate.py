@@ -35,6 +35,7 @@ from components.platform.values.simulator import SimulatorValues
 from components.platform.values.vllm import VllmValues
 from stacks.render import render
 from tools import dashboards
+from tools.chart_readme import with_values
 from tools.configuration_reference import configuration_reference
 from tools.systems_reference import systems_reference
 
@@ -109,10 +110,23 @@ def golden_files(root: Path) -> dict[Path, str]:
     }
 
 
+def chart_files() -> dict[Path, str]:
+    """Return the schema of each chart of ours, and its README with the list of values."""
+    files: dict[Path, str] = {}
+    for chart, values in CHARTS.items():
+        folder, of_values = ROOT / "charts" / chart, schema(values)
+        text = json.dumps(of_values, indent=2, sort_keys=True)
+        files[folder / "values.schema.json"] = f"{text}\n"
+        readme = folder / "README.md"
+        files[readme] = with_values(readme.read_text(), of_values)
+    return files
+
+
 def generated() -> dict[Path, str]:
     """Return every generated file and what belongs in it."""
     return (
         golden_files(ROOT)
+        | chart_files()
         | {
             ROOT / "docs" / "configuration.md": configuration_reference(),
             ROOT / "docs" / "systems.md": systems_reference(),
@@ -120,13 +134,6 @@ def generated() -> dict[Path, str]:
         | {
             ROOT / "charts" / "observability" / "dashboards" / name: text
             for name, text in dashboards.files().items()
-        }
-        | {
-            ROOT / "charts" / chart / "values.schema.json": json.dumps(
-                schema(values), indent=2, sort_keys=True
-            )
-            + "\n"
-            for chart, values in CHARTS.items()
         }
     )
 

@@ -30,7 +30,10 @@ def test_every_system_of_the_example_has_one_row() -> None:
     for entry in entries:
         model = next((one for one in models if entry.name.startswith(f"{one}-")), "")
         name = entry.name.replace(model, "<model>", 1) if model else entry.name
-        derived = name.endswith(("-network", "-secrets")) or entry.description.startswith("Secret ")
+        derived = name in {
+            f"{entry.namespace}-network",
+            f"{entry.namespace}-secrets",
+        } or entry.description.startswith("Secret ")
         assert (name in listed) != derived, name
 
 
