@@ -53,22 +53,26 @@ def _resolved(value: Schema, definitions: Schema) -> Schema:
     return cast("Schema", definitions[value["$ref"].removeprefix(_REFERENCE)])
 
 
+_WORDS: Final = {"object": "mapping", "string": "text"}
+
+
 def _type(value: Schema, definitions: Schema) -> str:
     if "$ref" in value:
         return _type(_resolved(value, definitions), definitions)
+    kind = str(value.get("type", ""))
+    text = _WORDS.get(kind, kind)
     if "anyOf" in value:
         kinds = [_type(one, definitions) for one in cast("list[Schema]", value["anyOf"])]
-        return " or ".join(dict.fromkeys(kinds))
-    if "enum" in value:
-        return " \\| ".join(f"`{one}`" for one in value["enum"])
-    if "const" in value:
-        return f"`{value['const']}`"
-    if value.get("type") == "array":
+        text = " or ".join(dict.fromkeys(kinds))
+    elif "enum" in value or "const" in value:
+        allowed = cast("list[object]", value.get("enum", [value.get("const")]))
+        text = " \\| ".join(f"`{one}`" for one in allowed)
+    elif kind == "array":
         items = value.get("items", value.get("prefixItems", [{}])[0])
-        return f"list of {_type(cast('Schema', items), definitions)}"
-    if value.get("type") == "object" and "properties" in value:
-        return "section"
-    return {"object": "mapping", "string": "text"}.get(value.get("type", ""), value.get("type", ""))
+        text = f"list of {_type(cast('Schema', items), definitions)}"
+    elif "properties" in value:
+        text = "section"
+    return text
 
 
 def _default(value: Schema) -> str:
