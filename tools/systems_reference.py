@@ -80,8 +80,11 @@ def _is_derived(entry: CatalogueEntry) -> bool:
 def _generic(text: str, models: Sequence[str]) -> str:
     """Return a text with the name of a model replaced, the longest name first."""
     for model in sorted(models, key=len, reverse=True):
-        if text.startswith(f"{model}-") or text.endswith(f" {model}"):
-            return text.replace(model, "<model>")
+        if text.startswith(f"{model}-"):
+            return "<model>" + text.removeprefix(model)
+        for before in (f"of model {model}", f"for model {model}", f"model {model} "):
+            if before in text:
+                return text.replace(before, before.replace(model, "<model>"), 1)
     return text
 
 
