@@ -153,6 +153,47 @@ def test_no_secret_reaches_an_application(stack: str) -> None:
         assert TOKEN not in json.dumps(one.inputs)
 
 
+SIGNED_IN: dict[str, Any] = {
+    "domain": "llm.example.com",
+    "features": {"public_edge": True, "dns": True, "identity": True},
+    "identity": {"admin_groups": ["your-org:platform"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("stack", "dns"),
+    [
+        ("gke", {"provider": "google", "zone": "example-com"}),
+        ("hetzner", {"provider": "cloudflare", "zone": "example.com", "token_secret": "cf-token"}),
+        ("local", {"provider": "cloudflare", "zone": "example.com", "token_secret": "cf-token"}),
+    ],
+)
+def test_argo_cd_and_the_platform_agree_on_how_people_sign_in(
+    stack: str, dns: dict[str, str]
+) -> None:
+    config = config_of(stack)
+    config["llmp:stack"]["platform"] |= {**SIGNED_IN, "dns": dns}
+    recorder = run(stack, config=config)
+    release = recorder.one("kubernetes:helm.sh/v3:Release", "substrate-argo-cd-release")
+    oidc = json.loads(release.inputs["values"]["configs"]["cm"]["oidc.config"])
+    applications = {
+        one.inputs["metadata"]["name"]: one.inputs["spec"]["source"]["helm"]["valuesObject"]
+        for one in recorder.all(APPLICATION)
+        if "helm" in one.inputs["spec"]["source"]
+    }
+    assert oidc["issuer"] == applications["dex"]["config"]["issuer"]
+    (client,) = [
+        one
+        for one in applications["dex"]["config"]["staticClients"]
+        if one["id"] == oidc["clientID"]
+    ]
+    url = f"https://{release.inputs['values']['global']['domain']}"
+    assert client["redirectURIs"] == [f"{url}/auth/callback"]
+    (secret,) = applications["argocd-secrets"]["consumers"]
+    assert oidc["clientSecret"] == f"${secret['name']}:{secret['entries'][0]['key']}"
+    assert secret["labels"] == {"app.kubernetes.io/part-of": "argocd"}
+
+
 @pytest.mark.parametrize("source", ["gke", "hetzner"])
 def test_a_reference_to_another_stack_gives_the_same_platform_tree(source: str) -> None:
     whole = built(source)

@@ -94,7 +94,7 @@ class Host:
 
     name: str
     service: str
-    """The Service that answers, in the namespace of the entry."""
+    """The Service that answers, in the namespace of its pods."""
     port: int
     """Port of the Service."""
     pods: Pods

@@ -44,7 +44,9 @@ def test_google_is_written_to_by_zone_and_by_no_key() -> None:
 
 
 def test_without_a_zone_the_plain_listener_of_the_edge_answers() -> None:
-    (parent,) = solver(ACME_BY_HTTP)["http01"]["gatewayHTTPRoute"]["parentRefs"]
+    answer = solver(ACME_BY_HTTP)["http01"]["gatewayHTTPRoute"]
+    assert answer["serviceType"] == "ClusterIP"
+    (parent,) = answer["parentRefs"]
     assert (parent["name"], parent["namespace"], parent["sectionName"]) == ("edge", "edge", "http")
 
 
