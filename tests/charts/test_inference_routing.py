@@ -154,10 +154,13 @@ def test_a_policy_attaches_to_the_route_that_it_is_for() -> None:
         assert of_kind(objects, "HTTPRoute", target["name"]) != []
 
 
-def test_a_503_of_a_sleeping_model_says_when_to_come_back_and_other_answers_stay() -> None:
+def test_what_a_sleeping_model_refuses_says_when_to_come_back_and_other_answers_stay() -> None:
     (header,) = policy_of("coder")["traffic"]["transformation"]["response"]["set"]
     assert header["name"] == "Retry-After"
-    assert header["value"] == 'response.code == 503 ? "60" : response.headers["retry-after"]'
+    # Without replicas the picker answers 503, and 429 to requests of a batch model.
+    assert header["value"] == (
+        'response.code == 503 || response.code == 429 ? "60" : response.headers["retry-after"]'
+    )
 
 
 def test_an_objective_gives_its_pool_a_priority() -> None:

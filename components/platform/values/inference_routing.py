@@ -55,7 +55,7 @@ class ModelRoute(ChartValues):
     backends: tuple[Backend, ...] = Field(min_length=1, max_length=16)
     timeout_seconds: int = Field(default=300, ge=1)
     retry_after_seconds: int | None = Field(
-        default=None, ge=1, description="What a 503 tells its caller to wait; None says nothing."
+        default=None, ge=1, description="What a refusal tells its caller to wait; None: nothing."
     )
 
 
