@@ -269,7 +269,7 @@ def test_an_alert_of_a_model_that_is_gone_hides_what_follows_from_it() -> None:
 
 
 def test_who_wants_to_hear_of_info_hears_of_it() -> None:
-    """The stock inhibition would hold every lone alert of severity info back, budgets among them."""
+    """The stock inhibition holds every lone alert of severity info back, budgets among them."""
     rules = stack()["alertmanager"]["config"]["inhibit_rules"]
     assert not any(
         "InfoInhibitor" in matcher for one in rules for matcher in one["source_matchers"]
