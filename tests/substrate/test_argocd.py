@@ -109,6 +109,14 @@ def test_applications_inside_applications_and_databases_gate_by_their_own_health
     assert "Degraded" in postgres
 
 
+def test_a_model_on_several_nodes_is_healthy_when_all_groups_that_are_wanted_are_ready() -> None:
+    settings = values()["configs"]["cm"]
+    key = "resource.customizations.health.leaderworkerset.x-k8s.io_LeaderWorkerSet"
+    # Nothing is wanted of one that sleeps; what the controller has not seen yet is not judged.
+    assert "ready >= wanted" in settings[key]
+    assert "observedGeneration" in settings[key]
+
+
 def test_nobody_gets_in_without_a_name_and_the_admin_stays_until_there_is_an_identity() -> None:
     settings = values()["configs"]["cm"]
     assert settings["users.anonymous.enabled"] is False
