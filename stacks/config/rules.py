@@ -534,6 +534,7 @@ _NOT_OF_ENGINE: Final[dict[str, frozenset[str]]] = {
             "prefix_caching",
             "kv_cache_dtype",
             "max_num_seqs",
+            "objectives",
             "priority",
         }
     ),

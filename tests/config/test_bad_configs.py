@@ -1223,6 +1223,16 @@ BAD = [
         fix="0.95",
     ),
     Bad(
+        mistake="times of tokens of a model that makes none",
+        change={
+            "models.0.engine": "text_embeddings_inference",
+            "models.0.objectives": {"ttft_seconds": 0.5},
+        },
+        path="models[0].objectives",
+        says="says nothing to engine text_embeddings_inference",
+        fix="remove objectives",
+    ),
+    Bad(
         mistake="a receiver of a kind that does not exist",
         change={"platform.alerting": {"receivers": [{"kind": "fax", "name": "a", "secret": "b"}]}},
         path="platform.alerting.receivers[0]",

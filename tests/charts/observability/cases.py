@@ -202,6 +202,9 @@ SERVING: Final = (
             'horizontalpodautoscaler="keda-hpa-qwen-vllm"}': "2x60",
             'kube_horizontalpodautoscaler_spec_max_replicas{namespace="serving", '
             'horizontalpodautoscaler="keda-hpa-qwen-vllm"}': "2x60",
+            'kube_horizontalpodautoscaler_info{namespace="serving", '
+            'horizontalpodautoscaler="keda-hpa-qwen-vllm", scaletargetref_kind="Deployment", '
+            'scaletargetref_name="qwen-vllm"}': "1x60",
         },
         at="20m",
         fires=(MODEL,),
@@ -216,6 +219,9 @@ SERVING: Final = (
             'horizontalpodautoscaler="keda-hpa-qwen-vllm"}': "2x60",
             'kube_horizontalpodautoscaler_spec_max_replicas{namespace="serving", '
             'horizontalpodautoscaler="keda-hpa-qwen-vllm"}': "2x60",
+            'kube_horizontalpodautoscaler_info{namespace="serving", '
+            'horizontalpodautoscaler="keda-hpa-qwen-vllm", scaletargetref_kind="Deployment", '
+            'scaletargetref_name="qwen-vllm"}': "1x60",
         },
         at="20m",
     ),

@@ -179,6 +179,7 @@ KUBERNETES: Final = frozenset(
         "kube_deployment_labels",
         "kube_deployment_spec_replicas",
         "kube_deployment_status_replicas_available",
+        "kube_horizontalpodautoscaler_info",
         "kube_horizontalpodautoscaler_spec_max_replicas",
         "kube_horizontalpodautoscaler_status_current_replicas",
         "kube_node_status_allocatable",
