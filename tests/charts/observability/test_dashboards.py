@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from components.platform.apps import catalogue
 from components.platform.config import Features
 from tests.charts.observability import metrics
 from tests.charts.observability.rules import CHART, FILES, all_groups, records
 from tests.charts.promtool import check_expressions, metric_names, without_variables
-from tests.platform.samples import GKE, inputs, model
+from tests.platform.samples import GKE, entries, inputs, model, values
 from tools import dashboards
 
 Json = dict[str, Any]
@@ -50,6 +49,17 @@ COLUMNS = {
     },
 }
 """Columns that we read, of the tables in the schema.prisma of LiteLLM 1.89.2."""
+
+
+def catalogue_values(entry: str) -> Json:
+    """Return the values of an entry in a stack that has every system with a rule."""
+    stack = inputs(
+        tier="prod",
+        contract=GKE,
+        features=Features(logging=True, tracing=True, opencost=True, openbao=True),
+        models=(model(autostart=True),),
+    )
+    return values(entries(stack)[entry])
 
 
 def dashboard(name: str) -> Json:
@@ -99,6 +109,23 @@ def test_rules_read_only_metrics_that_exist() -> None:
 def test_no_metric_is_listed_that_nobody_reads() -> None:
     queries = [*rule_expressions(), *(one for name in NAMES for one in expressions(name))]
     assert metrics.READABLE - set[str]().union(*(metric_names(one) for one in queries)) == set()
+
+
+def test_nothing_is_thrown_away_that_somebody_reads() -> None:
+    values = catalogue_values("kube-prometheus-stack")
+    (scrape_class,) = values["prometheus"]["prometheusSpec"]["scrapeClasses"]
+    (drop,) = scrape_class["metricRelabelings"]
+    dropped = [drop["regex"]]
+    dropped += [
+        one["dropped"]
+        for one in catalogue_values("observability")["monitors"]
+        if one.get("dropped") is not None
+    ]
+    for regex in dropped:
+        assert [name for name in metrics.READABLE if re.fullmatch(regex, name)] == []
+    assert scrape_class["default"] is True
+    assert re.fullmatch(drop["regex"], "vllm:num_preemptions_created")
+    assert not re.fullmatch(drop["regex"], "kube_pod_created")
 
 
 def test_names_of_the_former_engine_are_no_metrics() -> None:
@@ -166,16 +193,6 @@ def test_no_dashboard_takes_the_place_of_another() -> None:
 
 
 def test_every_dashboard_and_every_rule_file_belongs_to_a_system() -> None:
-    stack = inputs(
-        tier="prod",
-        contract=GKE,
-        features=Features(logging=True, tracing=True, opencost=True, openbao=True),
-        models=(model(autostart=True),),
-    )
-    (values,) = [
-        dict(entry.source.values)  # type: ignore[union-attr]
-        for entry in catalogue(stack)
-        if entry.name == "observability"
-    ]
+    values = catalogue_values("observability")
     assert set(values["dashboards"]) == set(NAMES)
     assert set(values["rules"]) == {path.stem for path in FILES}
