@@ -109,7 +109,7 @@ def generated_secrets(stack: Stack, contract: SubstrateContract) -> tuple[str, .
 
 def supplied_secrets(stack: Stack, contract: SubstrateContract) -> tuple[str, ...]:
     """Return the ids of the secrets that only people have, without the store's prefix."""
-    return apps.supplied_secrets(_inputs(stack, contract))
+    return tuple(apps.supplied_secrets(_inputs(stack, contract)))
 
 
 def _inputs(stack: Stack, contract: SubstrateContract) -> PlatformInputs:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pulumi
 
 from components.contract import SubstrateContract
+from components.platform.apps import supplied_secrets
 from components.platform.catalogue import PlatformInputs
 from components.platform.platform import Platform, PlatformArgs
 from stacks.config import Stack
@@ -30,6 +31,9 @@ def deploy_platform(
 ) -> None:
     """Build the platform tree on a substrate, unless the stack leaves it to another stack.
 
+    Exports which secrets people have to put into the store, each with the Applications that wait
+    for it: a missing one holds up nothing else.
+
     Args:
         stack: the checked stack.
         contract: plain data; it decides which Applications exist.
@@ -51,6 +55,14 @@ def deploy_platform(
         PlatformArgs(inputs=inputs),
         opts=pulumi.ResourceOptions(providers=[provider]),
         after=after,
+    )
+    prefix = contract.secret_store.prefix
+    pulumi.export(
+        "secrets_to_supply",
+        {
+            f"{prefix}{remote_id}": list(waiting)
+            for remote_id, waiting in supplied_secrets(inputs).items()
+        },
     )
 
 

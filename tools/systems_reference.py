@@ -1,5 +1,6 @@
 """The page that lists every system: made from the catalogue of the example that has them all."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -82,9 +83,10 @@ def _generic(text: str, models: Sequence[str]) -> str:
     for model in sorted(models, key=len, reverse=True):
         if text.startswith(f"{model}-"):
             return "<model>" + text.removeprefix(model)
-        for before in (f"of model {model}", f"for model {model}", f"model {model} "):
-            if before in text:
-                return text.replace(before, before.replace(model, "<model>"), 1)
+        # Behind "model" a word is a name; elsewhere it may be a word.
+        found = re.sub(rf"\bmodel {re.escape(model)}(-canary)?\b", r"model <model>\1", text)
+        if found != text:
+            return found
     return text
 
 

@@ -128,8 +128,7 @@ def test_dex_gets_every_variable_that_its_config_names_and_no_secret_is_in_it() 
     }
     assert named == set(variables)
     for name, reference in variables.items():
-        assert name in secret_ids(of["dex"], reference["name"])
-        assert reference["key"] == name
+        assert reference["key"] in secret_ids(of["dex"], reference["name"]), name
 
 
 def test_dex_has_the_folder_that_its_image_fills_the_config_in_and_no_other() -> None:
@@ -225,14 +224,22 @@ def test_connectors_let_in_their_own_organisation_alone() -> None:
 
 def test_the_secrets_of_connectors_are_peoples_and_hold_up_nothing_else() -> None:
     made = signed_in(settings=IdentityConfig(connectors=CONNECTORS))
-    assert supplied_secrets(made) == (
-        "github-client-secret",
-        "google-client-secret",
-        "keycloak-client-secret",
-    )
+    assert supplied_secrets(made) == {
+        "github-client-secret": ("dex",),
+        "google-client-secret": ("dex",),
+        "keycloak-client-secret": ("dex",),
+    }
     of = entries(made)
-    assert "identity-dex-connectors" in of
-    assert not [one.name for one in of.values() if "identity-dex-connectors" in one.requires]
+    assert "identity-dex-connector-github" in of
+    assert not [one.name for one in of.values() if "identity-dex-connector-github" in one.requires]
+
+
+def test_dex_starts_before_people_have_put_a_connectors_secret_into_the_store() -> None:
+    made = signed_in(settings=IdentityConfig(connectors=CONNECTORS))
+    variables = {one["name"]: one for one in values(entries(made)["dex"])["envVars"]}
+    connector = variables["DEX_CONNECTOR_GITHUB_SECRET"]["valueFrom"]["secretKeyRef"]
+    assert connector["optional"] is True
+    assert "optional" not in variables["DEX_CLIENT_GRAFANA_SECRET"]["valueFrom"]["secretKeyRef"]
 
 
 def test_a_session_is_a_cookie_that_only_browsers_on_tls_send() -> None:

@@ -47,5 +47,5 @@ def test_a_row_says_where_a_system_listens_and_what_it_reads() -> None:
 
 
 def test_a_secret_that_people_supply_is_marked() -> None:
-    assert "`dex-connectors` *" in rows()["dex"][6]
+    assert "`dex-connector-github` *" in rows()["dex"][6]
     assert "*" not in rows()["litellm-database"][6]

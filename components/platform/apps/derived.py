@@ -60,12 +60,15 @@ def generated(entries: Iterable[CatalogueEntry]) -> tuple[GeneratedSecret, ...]:
     return tuple(by_id[remote_id] for remote_id in sorted(by_id))
 
 
-def supplied(entries: Sequence[CatalogueEntry]) -> tuple[str, ...]:
-    """Return the ids of the secrets that only people have, sorted."""
+def supplied(entries: Sequence[CatalogueEntry]) -> dict[str, tuple[str, ...]]:
+    """Return the entries that wait for each secret that only people have, by remote id, sorted."""
     made = _ids(entries)
-    return tuple(
-        sorted({one.remote_id for secret in _consumers(entries) for one in secret.entries} - made)
-    )
+    waiting: defaultdict[str, set[str]] = defaultdict(set)
+    for each in entries:
+        for one in (one for secret in each.secrets for one in secret.entries):
+            if one.remote_id not in made:
+                waiting[one.remote_id].add(each.name)
+    return {remote_id: tuple(sorted(waiting[remote_id])) for remote_id in sorted(waiting)}
 
 
 def consumer_edges(entries: Sequence[CatalogueEntry]) -> list[CatalogueEntry]:

@@ -59,7 +59,7 @@ ADMIN_PASSWORD: Final = GeneratedSecret(remote_id="dex-admin-password")
 """Of Dex's own user. People read it in the store; in the cluster there is only its hash."""
 _HASH_VARIABLE: Final = "DEX_ADMIN_PASSWORD_HASH"
 _CLIENTS: Final = "dex-clients"
-_CONNECTORS: Final = "dex-connectors"
+_CONNECTOR_KEY: Final = "client-secret"
 _SESSION: Final = "oauth2-proxy-session"
 _COOKIE_SECRET: Final = GeneratedSecret(remote_id="oauth2-proxy-cookie-secret", length=32)
 """Its length picks the cipher: oauth2-proxy takes 16, 24 or 32 bytes and nothing else."""
@@ -347,17 +347,15 @@ def _dex_secrets(
             ),
         )
     ]
-    if inputs.config.identity.connectors:
-        found.append(
-            ConsumerSecret(
-                name=_CONNECTORS,
-                namespace=namespaces.IDENTITY,
-                entries=tuple(
-                    SecretEntry(key=_variable("connector", one.name), remote_id=one.client_secret)
-                    for one in inputs.config.identity.connectors
-                ),
-            )
+    found += [
+        # One each: who has not put one into the store yet misses that connector alone.
+        ConsumerSecret(
+            name=_connector_secret(one),
+            namespace=namespaces.IDENTITY,
+            entries=(SecretEntry(key=_CONNECTOR_KEY, remote_id=one.client_secret),),
         )
+        for one in inputs.config.identity.connectors
+    ]
     if inputs.contract.argo_cd_sign_in:
         found.append(
             ConsumerSecret(
@@ -380,16 +378,35 @@ def _dex_secrets(
 def _environment(
     clients: Sequence[SignInClient], connectors: Sequence[IdentityConnector]
 ) -> list[dict[str, Any]]:
-    """Return Dex's variables. It waits for the connectors' secrets, which people supply."""
-    keys = [
-        *((_CLIENTS, _variable("client", client.id)) for client in clients),
-        (_CLIENTS, _HASH_VARIABLE),
-        *((_CONNECTORS, _variable("connector", one.name)) for one in connectors),
-    ]
+    """Return Dex's variables.
+
+    It starts without the secret of a connector, which people supply: that connector alone refuses,
+    until the secret is there and Dex is started anew.
+    """
+    own = [*(_variable("client", client.id) for client in clients), _HASH_VARIABLE]
     return [
-        {"name": key, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
-        for secret, key in keys
+        *(
+            {"name": key, "valueFrom": {"secretKeyRef": {"name": _CLIENTS, "key": key}}}
+            for key in own
+        ),
+        *(
+            {
+                "name": _variable("connector", one.name),
+                "valueFrom": {
+                    "secretKeyRef": {
+                        "name": _connector_secret(one),
+                        "key": _CONNECTOR_KEY,
+                        "optional": True,
+                    }
+                },
+            }
+            for one in connectors
+        ),
     ]
+
+
+def _connector_secret(connector: IdentityConnector) -> str:
+    return f"dex-connector-{connector.name}"
 
 
 def _variable(kind: str, name: str) -> str:
