@@ -107,7 +107,7 @@ class Host:
     open_paths: tuple[str, ...] = ()
     """Path prefixes that need no session although `sign_in` asks for one."""
     requests_per_second: int | None = None
-    """What one proxy of the edge lets in for it, over all callers; None for the edge's own limit."""
+    """What one proxy of the edge lets in for it, over all callers; None for the edge's limit."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,6 +160,8 @@ class CatalogueEntry:
     """What its pods call, and who calls them from outside of the catalogue."""
     hosts: tuple[Host, ...] = ()
     sign_in_clients: tuple[SignInClient, ...] = ()
+    public_clients: tuple[str, ...] = ()
+    """Ids at the identity provider of programs on people's machines, which can keep no secret."""
     dashboards: tuple[str, ...] = ()
     """Files under charts/observability/dashboards, without their ending."""
     rules: tuple[str, ...] = ()

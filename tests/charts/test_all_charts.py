@@ -131,8 +131,8 @@ def test_no_secret_is_rendered_and_none_is_in_arguments(chart: str, values: Char
         for container in [*pod.get("initContainers", []), *pod["containers"]]:
             words = " ".join([*container.get("command", []), *container.get("args", [])])
             # What the operator of groups says of a pod is no secret.
-            secret = r"\$\((?!LWS_)|api-key|master-key|hf[-_]token|password"
-            assert not re.search(secret, words, re.IGNORECASE)
+            forbidden = r"\$\((?!LWS_)|api-key|master-key|hf[-_]token|password"
+            assert not re.search(forbidden, words, re.IGNORECASE)
             for variable in container.get("env", []):
                 if re.search(r"KEY$|TOKEN$", variable["name"]):
                     assert "secretKeyRef" in variable["valueFrom"]

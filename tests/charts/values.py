@@ -12,8 +12,8 @@ from components.platform.values.edge import (
     SignIn,
 )
 from components.platform.values.edge import GatewayReference as EdgeReference
-from components.platform.values.gpu_smoke import GpuSmokeValues
 from components.platform.values.egress import EgressValues, ExternalModel
+from components.platform.values.gpu_smoke import GpuSmokeValues
 from components.platform.values.guardrails import FilterValues, GuardrailsValues
 from components.platform.values.inference_routing import (
     Backend,
