@@ -72,15 +72,24 @@ def test_a_proxy_that_stops_lets_the_longest_stream_end() -> None:
     assert parameters["shutdown"]["max"] > 300
 
 
-def test_only_several_proxies_have_a_disruption_budget() -> None:
+def test_several_proxies_have_a_budget_and_are_spread_and_one_has_neither() -> None:
     several = only(render("inference-routing", GATEWAY), "AgentgatewayParameters")["spec"]
     assert several["podDisruptionBudget"] == {"spec": {"maxUnavailable": 1}}
     assert several["deployment"]["spec"]["replicas"] == 2
+    (constraint,) = several["deployment"]["spec"]["template"]["spec"]["topologySpreadConstraints"]
+    assert constraint["labelSelector"]["matchLabels"] == {
+        "gateway.networking.k8s.io/gateway-name": "inference-gateway"
+    }
     one = InferenceRoutingValues(gateway=GatewayValues())
-    assert (
-        "podDisruptionBudget"
-        not in only(render("inference-routing", one), "AgentgatewayParameters")["spec"]
-    )
+    alone = only(render("inference-routing", one), "AgentgatewayParameters")["spec"]
+    assert "podDisruptionBudget" not in alone
+    assert "topologySpreadConstraints" not in alone["deployment"]["spec"]["template"]["spec"]
+
+
+def test_the_proxy_holds_no_token_of_the_api_server_and_logs_as_the_edge_does() -> None:
+    parameters = only(render("inference-routing", GATEWAY), "AgentgatewayParameters")["spec"]
+    assert not parameters["deployment"]["spec"]["template"]["spec"]["automountServiceAccountToken"]
+    assert parameters["logging"] == {"format": "json"}
 
 
 def test_the_proxy_asks_for_the_default_seccomp_profile() -> None:

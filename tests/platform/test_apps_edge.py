@@ -25,7 +25,7 @@ from components.platform.config import (
     Profile,
 )
 from components.platform.network import Connection, Outside, Pods
-from tests.platform.samples import BARE, GKE, HETZNER, entries, inputs, values
+from tests.platform.samples import BARE, GKE, HETZNER, entries, inputs, model, values
 
 DOMAIN = "llm.example.com"
 CLOUDFLARE = Dns(provider="cloudflare", zone="example.com", token_secret="cf-token")  # noqa: S106
@@ -215,6 +215,12 @@ def test_the_load_balancer_is_asked_for_as_the_substrate_says() -> None:
     asked = WITH_DNS.model_copy(update={"load_balancer_annotations": {"example.com/size": "small"}})
     of = entries(public(asked))
     assert gateway(of)["serviceAnnotations"] == {"example.com/size": "small"}
+
+
+def test_a_proxy_that_stops_lets_the_longest_stream_of_any_model_end() -> None:
+    slow = model(longest_request_seconds=1800)
+    of = entries(replace(public(), models=(slow,)))
+    assert gateway(of)["longestRequestSeconds"] == 1800
 
 
 def test_tier_prod_has_two_proxies_and_the_limit_is_the_configs() -> None:

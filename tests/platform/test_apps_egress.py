@@ -5,6 +5,7 @@ from components.platform.apps.egress import EGRESS_PODS
 from components.platform.apps.llm_gateway import LITELLM_PODS
 from components.platform.apps.parts import PROMETHEUS_PODS
 from components.platform.apps.routing import GATEWAY_PODS
+from components.platform.apps.traces import COLLECTOR_PODS
 from components.platform.catalogue import CatalogueEntry
 from components.platform.config import ExternalSource, Features, Model, Price
 from components.platform.network import Outside, Pods
@@ -112,3 +113,18 @@ def test_the_gateway_takes_routes_of_its_own_namespace_alone() -> None:
     gateway = values(stack(external())["egress-gateway"])["gateway"]
     assert gateway["name"] == endpoints.EGRESS_GATEWAY.service
     assert gateway["routeNamespaces"] == ["egress"]
+
+
+def test_a_request_to_a_provider_is_part_of_its_trace() -> None:
+    traced = entries(
+        inputs(features=Features(egress=True, tracing=True), models=(model(), external()))
+    )
+    assert values(traced["egress-gateway"])["gateway"]["spans"]["name"] == "otel-collector"
+    assert (EGRESS_PODS, COLLECTOR_PODS) in connected(traced)
+    assert (EGRESS_PODS, COLLECTOR_PODS) not in connected(stack(external()))
+
+
+def test_a_proxy_that_stops_lets_the_longest_answer_of_a_provider_end() -> None:
+    slow = external().model_copy(update={"longest_request_seconds": 1800})
+    gateway = values(stack(slow)["egress-gateway"])["gateway"]
+    assert gateway["longestRequestSeconds"] == 1800

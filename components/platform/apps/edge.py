@@ -22,6 +22,7 @@ from components.platform.apps.platform import (
 from components.platform.apps.routing import (
     AGENTGATEWAY_CRDS_ENTRY,
     AGENTGATEWAY_ENTRY,
+    longest_request_seconds,
     proxy_connections,
 )
 from components.platform.catalogue import (
@@ -94,6 +95,7 @@ def edge(inputs: PlatformInputs, entries: Sequence[CatalogueEntry]) -> tuple[Cat
             issuer=edge_issuer(inputs),
             service_annotations=dict(inputs.contract.load_balancer_annotations),
             replicas=replicas(inputs),
+            longest_request_seconds=longest_request_seconds(inputs),
             limit=RateLimit(requests_per_second=limit, burst=limit),
             spans=span_receiver(inputs),
         )

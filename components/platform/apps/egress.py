@@ -12,8 +12,18 @@ from typing import Final, Literal
 
 from components.platform import endpoints
 from components.platform.apps import namespaces
-from components.platform.apps.parts import calls_internet, entry, replicas
-from components.platform.apps.routing import AGENTGATEWAY_ENTRY, proxy_connections
+from components.platform.apps.parts import (
+    calls_internet,
+    entry,
+    replicas,
+    sends_spans,
+    span_receiver,
+)
+from components.platform.apps.routing import (
+    AGENTGATEWAY_ENTRY,
+    longest_request_seconds,
+    proxy_connections,
+)
 from components.platform.catalogue import (
     CatalogueEntry,
     OwnChart,
@@ -69,6 +79,8 @@ def egress_gateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             name=endpoints.EGRESS_GATEWAY.service,
             replicas=replicas(inputs),
             route_namespaces=(namespaces.EGRESS,),
+            longest_request_seconds=longest_request_seconds(inputs),
+            spans=span_receiver(inputs),
         )
     )
     return (
@@ -79,7 +91,11 @@ def egress_gateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             OwnChart(chart="inference-routing", values=values.to_values()),
             description="The one way to external providers; LiteLLM alone calls it",
             feature="egress",
-            connections=(*proxy_connections(EGRESS_PODS), calls_internet(EGRESS_PODS)),
+            connections=(
+                *proxy_connections(EGRESS_PODS),
+                calls_internet(EGRESS_PODS),
+                *sends_spans(inputs, EGRESS_PODS),
+            ),
             # The GatewayClass is there when the controller is.
             requires=(AGENTGATEWAY_ENTRY,),
         ),
