@@ -1,10 +1,12 @@
 """The platform layer: each test is one thing that went wrong elsewhere, or would."""
 
+from typing import Any
+
 import pytest
 
 from components.platform import endpoints
 from components.platform.catalogue import Kustomization, UpstreamChart
-from components.platform.config import Tier
+from components.platform.config import Features, Tier
 from components.versions import GATEWAY_API, KUEUE
 from tests.platform.samples import (
     BARE,
@@ -34,6 +36,44 @@ def test_definitions_make_no_namespace() -> None:
     by_name = entries()
     assert not by_name["gateway-api"].create_namespace
     assert not by_name["inference-extension"].create_namespace
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("cert-manager", ("", "webhook.", "cainjector.")),
+        ("external-secrets", ("", "webhook.")),
+        ("kueue", ("controllerManager.",)),
+        ("cloudnative-pg", ("",)),
+        ("litellm", ("",)),
+        ("trust-manager", ("",)),
+        ("kserve-llmisvc", ("kserve.llmisvc.controller.",)),
+    ],
+)
+def test_two_replicas_keep_off_one_node_and_a_single_one_asks_for_nothing(
+    name: str, parts: tuple[str, ...]
+) -> None:
+    features = Features(internal_ca=True, kserve=True, llm_d=True)
+    for part in parts:
+        found: dict[Tier, Any] = {}
+        for tier in ("prod", "cost"):
+            of: Any = values(entries(inputs(tier=tier, features=features))[name])
+            for key in f"{part}topologySpreadConstraints".split("."):
+                of = of[key]
+            found[tier] = of
+        (constraint,) = found["prod"]
+        assert constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+        assert constraint["labelSelector"]["matchLabels"]
+        assert found["cost"] == []
+
+
+def test_each_part_of_keda_is_spread_by_its_own_pods() -> None:
+    parts = values(entries(inputs(tier="prod"))["keda"])["topologySpreadConstraints"]
+    assert [one[0]["labelSelector"]["matchLabels"]["app"] for one in parts.values()] == [
+        "keda-operator",
+        "keda-operator-metrics-apiserver",
+        "keda-admission-webhooks",
+    ]
 
 
 def test_external_secrets_carries_the_identity_that_the_substrate_promises() -> None:

@@ -17,6 +17,7 @@ from components.platform.apps.parts import (
     entry,
     replicas,
     scraped,
+    spread,
     webhook,
 )
 from components.platform.apps.platform import CERT_MANAGER_ENTRY, PROMETHEUS_CRDS_ENTRY
@@ -164,6 +165,7 @@ def trust_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                         "metrics": {"service": {"servicemonitor": {"enabled": True}}},
                     },
                     "podDisruptionBudget": disruption_budget(inputs),
+                    "topologySpreadConstraints": spread(inputs, TRUST_MANAGER_PODS),
                     "resources": compute(25, 128),
                     "defaultPackage": {"resources": compute(10, 64)},
                 },

@@ -16,9 +16,9 @@ from components.platform.apps.parts import (
     compute,
     disruption_budget,
     entry,
-    is_prod,
     replicas,
     scraped,
+    spread,
 )
 from components.platform.apps.platform import PROMETHEUS_CRDS_ENTRY
 from components.platform.catalogue import (
@@ -99,7 +99,7 @@ def oauth2_proxy(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "podSecurityContext": _RESTRICTED_POD,
                     "resources": compute(25, 64),
                     "podDisruptionBudget": disruption_budget(inputs),
-                    **_spread(inputs, OAUTH2_PROXY_PODS),
+                    "topologySpreadConstraints": spread(inputs, OAUTH2_PROXY_PODS),
                 },
             ),
             feature="identity",
@@ -215,7 +215,7 @@ def dex(inputs: PlatformInputs, entries: Sequence[CatalogueEntry]) -> tuple[Cata
                     "serviceMonitor": {"enabled": True},
                     "resources": compute(50, 128),
                     "podDisruptionBudget": disruption_budget(inputs),
-                    **_spread(inputs, sign_in.DEX_PODS),
+                    "topologySpreadConstraints": spread(inputs, sign_in.DEX_PODS),
                 },
             ),
             feature="identity",
@@ -412,21 +412,6 @@ def _connector_secret(connector: IdentityConnector) -> str:
 def _variable(kind: str, name: str) -> str:
     """Return the variable with the secret of a client or connector; names are DNS labels."""
     return f"DEX_{kind}_{name}_SECRET".upper().replace("-", "_")
-
-
-def _spread(inputs: PlatformInputs, pods: Pods) -> dict[str, Any]:
-    if not is_prod(inputs):
-        return {}
-    return {
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": dict(pods.labels)},
-            }
-        ]
-    }
 
 
 def asks_for_sessions(proxies: Pods) -> Connection:

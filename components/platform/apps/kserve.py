@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from components.platform import endpoints
 from components.platform.apps import engines, namespaces, secrets
-from components.platform.apps.parts import calls_api_server, compute, entry, replicas, webhook
+from components.platform.apps.parts import (
+    calls_api_server,
+    compute,
+    entry,
+    replicas,
+    spread,
+    webhook,
+)
 from components.platform.apps.platform import (
     CERT_MANAGER_ENTRY,
     GATEWAY_API_ENTRY,
@@ -150,6 +157,9 @@ def llmisvc(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                             "createGIECRDs": False,
                             "controller": {
                                 "replicas": replicas(inputs),
+                                "topologySpreadConstraints": spread(
+                                    inputs, LLMISVC_CONTROLLER_PODS
+                                ),
                                 "resources": compute(100, 512),
                                 "imagePullPolicy": "IfNotPresent",
                             },

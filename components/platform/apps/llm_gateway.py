@@ -14,6 +14,7 @@ from components.platform.apps.parts import (
     replicas,
     scraped,
     sends_spans,
+    spread,
     webhook,
 )
 from components.platform.apps.platform import GRAFANA_PODS, PROMETHEUS_CRDS_ENTRY, QUEUES_ENTRY
@@ -178,7 +179,11 @@ def cloudnative_pg(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "llm-gateway",
             UpstreamChart(
                 pin=CLOUDNATIVE_PG,
-                values={"replicaCount": replicas(inputs), "resources": compute(100, 256)},
+                values={
+                    "replicaCount": replicas(inputs),
+                    "resources": compute(100, 256),
+                    "topologySpreadConstraints": spread(inputs, OPERATOR_PODS),
+                },
             ),
             description="Runs PostgreSQL clusters",
             connections=(
@@ -316,6 +321,7 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "limits": {"memory": "4Gi"},
         },
         "pdb": {"enabled": True, "minAvailable": 1} if prod else {"enabled": False},
+        "topologySpreadConstraints": spread(inputs, LITELLM_PODS),
         **caching.pod_values(inputs),
     }
     if prod:
@@ -323,14 +329,6 @@ def litellm(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "type": "RollingUpdate",
             "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
         }
-        values["topologySpreadConstraints"] = [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": dict(LITELLM_PODS.labels)},
-            }
-        ]
     return (
         entry(
             LITELLM_ENTRY,

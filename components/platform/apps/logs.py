@@ -20,6 +20,7 @@ from components.platform.apps.parts import (
     has_several_replicas,
     replicas,
     scraped,
+    spread,
 )
 from components.platform.apps.platform import GRAFANA_PODS, PROMETHEUS_CRDS_ENTRY
 from components.platform.catalogue import CatalogueEntry, PlatformInputs, UpstreamChart
@@ -300,7 +301,6 @@ def _derived_fields(inputs: PlatformInputs) -> list[dict[str, Any]]:
 
 
 def _alloy_values(inputs: PlatformInputs) -> dict[str, Any]:
-    several = has_several_replicas(inputs)
     return {
         "crds": {"create": False},
         "controller": {
@@ -308,20 +308,11 @@ def _alloy_values(inputs: PlatformInputs) -> dict[str, Any]:
             "replicas": replicas(inputs),
             "podDisruptionBudget": disruption_budget(inputs),
             "volumes": {"extra": [{"name": "state", "emptyDir": {}}]},
-            "topologySpreadConstraints": [
-                {
-                    "maxSkew": 1,
-                    "topologyKey": "kubernetes.io/hostname",
-                    "whenUnsatisfiable": "ScheduleAnyway",
-                    "labelSelector": {"matchLabels": dict(ALLOY_PODS.labels)},
-                }
-            ]
-            if several
-            else [],
+            "topologySpreadConstraints": spread(inputs, ALLOY_PODS),
         },
         "alloy": {
             "configMap": {"content": pipeline()},
-            "clustering": {"enabled": several, "name": "logs"},
+            "clustering": {"enabled": has_several_replicas(inputs), "name": "logs"},
             "enableReporting": False,
             "storagePath": "/var/lib/alloy/data",
             "mounts": {"extra": [{"name": "state", "mountPath": "/var/lib/alloy/data"}]},

@@ -168,6 +168,27 @@ def compute(cpu_millis: int, memory_mib: int) -> dict[str, Any]:
     }
 
 
+def spread(inputs: PlatformInputs, pods: Pods) -> list[dict[str, Any]]:
+    """Return `topologySpreadConstraints` that keep the replicas of a system off one node.
+
+    A wish and no rule: on the nodes that are left after a loss, both replicas may share one.
+
+    Args:
+        inputs: of the stack.
+        pods: all replicas, by labels that no other pods of their namespace have.
+    """
+    if not has_several_replicas(inputs):
+        return []
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": dict(pods.labels)},
+        }
+    ]
+
+
 def disruption_budget(inputs: PlatformInputs) -> dict[str, Any]:
     """Return the values of a PodDisruptionBudget as most charts spell them.
 

@@ -23,6 +23,7 @@ from components.platform.apps.parts import (
     is_prod,
     replicas,
     scraped,
+    spread,
     webhook,
 )
 from components.platform.catalogue import (
@@ -60,9 +61,23 @@ QUEUES_ENTRY: Final = "kueue-queues"
 EXTERNAL_SECRETS_PODS: Final = Pods(
     namespace=namespaces.EXTERNAL_SECRETS, labels={"app.kubernetes.io/name": "external-secrets"}
 )
+_SECRETS_WEBHOOK_PODS: Final = Pods(
+    namespace=namespaces.EXTERNAL_SECRETS,
+    labels={"app.kubernetes.io/name": "external-secrets-webhook"},
+)
 GRAFANA_PODS: Final = Pods(
     namespace=namespaces.MONITORING, labels={"app.kubernetes.io/name": "grafana"}
 )
+
+_KEDA_PODS: Final = {
+    part: Pods(namespace=namespaces.KEDA, labels={"app": app})
+    for part, app in (
+        ("operator", "keda-operator"),
+        ("metricsServer", "keda-operator-metrics-apiserver"),
+        ("webhooks", "keda-admission-webhooks"),
+    )
+}
+_KUEUE_PODS: Final = Pods(namespace=namespaces.KUEUE, labels={"app.kubernetes.io/name": "kueue"})
 
 ALERTMANAGER_PODS: Final = Pods(
     namespace=namespaces.MONITORING, labels={"app.kubernetes.io/name": "alertmanager"}
@@ -168,15 +183,18 @@ def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "serviceAccount": _service_account(inputs.contract, CERT_MANAGER_IDENTITY),
                     "replicaCount": replicas(inputs),
                     "podDisruptionBudget": budget,
+                    "topologySpreadConstraints": spread(inputs, _part("cert-manager")),
                     "resources": compute(25, 128),
                     "webhook": {
                         "replicaCount": replicas(inputs),
                         "podDisruptionBudget": budget,
+                        "topologySpreadConstraints": spread(inputs, _part("webhook")),
                         "resources": compute(10, 64),
                     },
                     "cainjector": {
                         "replicaCount": replicas(inputs),
                         "podDisruptionBudget": budget,
+                        "topologySpreadConstraints": spread(inputs, _part("cainjector")),
                         "resources": compute(10, 256),
                     },
                     "startupapicheck": {"resources": compute(10, 64)},
@@ -188,18 +206,17 @@ def cert_manager(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             requires=(GATEWAY_API_ENTRY,),
             connections=(
                 calls_api_server(Pods(namespace=namespaces.CERT_MANAGER)),
-                webhook(
-                    Pods(
-                        namespace=namespaces.CERT_MANAGER,
-                        labels={"app.kubernetes.io/name": "webhook"},
-                    ),
-                    10250,
-                ),
+                webhook(_part("webhook"), 10250),
                 # Every component has its metrics on one port.
                 scraped(Pods(namespace=namespaces.CERT_MANAGER), 9402),
             ),
         ),
     )
+
+
+def _part(name: str) -> Pods:
+    """Return the pods of one part of cert-manager, which its chart names."""
+    return Pods(namespace=namespaces.CERT_MANAGER, labels={"app.kubernetes.io/name": name})
 
 
 def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
@@ -218,10 +235,12 @@ def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "replicaCount": replicas(inputs),
                     "leaderElect": is_prod(inputs),
                     "podDisruptionBudget": budget,
+                    "topologySpreadConstraints": spread(inputs, EXTERNAL_SECRETS_PODS),
                     "resources": compute(25, 256),
                     "webhook": {
                         "replicaCount": replicas(inputs),
                         "podDisruptionBudget": budget,
+                        "topologySpreadConstraints": spread(inputs, _SECRETS_WEBHOOK_PODS),
                         "resources": compute(10, 128),
                     },
                     "certController": {"resources": compute(10, 256)},
@@ -231,13 +250,7 @@ def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             rules=("external-secrets",),
             connections=(
                 calls_api_server(Pods(namespace=namespaces.EXTERNAL_SECRETS)),
-                webhook(
-                    Pods(
-                        namespace=namespaces.EXTERNAL_SECRETS,
-                        labels={"app.kubernetes.io/name": "external-secrets-webhook"},
-                    ),
-                    10250,
-                ),
+                webhook(_SECRETS_WEBHOOK_PODS, 10250),
                 scraped(Pods(namespace=namespaces.EXTERNAL_SECRETS), 8080),
                 *_store_connections(inputs),
             ),
@@ -595,6 +608,9 @@ def keda(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
         "metricsServer": {"replicaCount": replicas(inputs)},
         "webhooks": {"replicaCount": replicas(inputs)},
         "prometheus": {"operator": {"enabled": True}},
+        "topologySpreadConstraints": {
+            part: spread(inputs, pods) for part, pods in _KEDA_PODS.items()
+        },
         "resources": {
             "operator": compute(100, 256),
             "metricServer": compute(100, 256),
@@ -617,27 +633,18 @@ def keda(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             connections=(
                 calls_api_server(Pods(namespace=namespaces.KEDA)),
                 Connection(
-                    client=Pods(namespace=namespaces.KEDA, labels={"app": "keda-operator"}),
+                    client=_KEDA_PODS["operator"],
                     server=PROMETHEUS_PODS,
                     ports=(9090,),
                 ),
                 Connection(
-                    client=Pods(
-                        namespace=namespaces.KEDA, labels={"app": "keda-operator-metrics-apiserver"}
-                    ),
-                    server=Pods(namespace=namespaces.KEDA, labels={"app": "keda-operator"}),
+                    client=_KEDA_PODS["metricsServer"],
+                    server=_KEDA_PODS["operator"],
                     ports=(9666,),
                 ),
                 # The API of external metrics, and the admission webhooks.
-                webhook(
-                    Pods(
-                        namespace=namespaces.KEDA, labels={"app": "keda-operator-metrics-apiserver"}
-                    ),
-                    6443,
-                ),
-                webhook(
-                    Pods(namespace=namespaces.KEDA, labels={"app": "keda-admission-webhooks"}), 9443
-                ),
+                webhook(_KEDA_PODS["metricsServer"], 6443),
+                webhook(_KEDA_PODS["webhooks"], 9443),
                 scraped(Pods(namespace=namespaces.KEDA), 8080),
             ),
             # The metrics server reads the API server's authentication settings there.
@@ -649,7 +656,10 @@ def keda(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
 def kueue(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     """GPU quota for the tenants' own jobs. It sees no namespace but theirs."""
     values = kueue_values(replicas=replicas(inputs))
-    values["controllerManager"]["podDisruptionBudget"] = disruption_budget(inputs)
+    values["controllerManager"] |= {
+        "podDisruptionBudget": disruption_budget(inputs),
+        "topologySpreadConstraints": spread(inputs, _KUEUE_PODS),
+    }
     return (
         entry(
             KUEUE_ENTRY,

@@ -15,9 +15,9 @@ from components.platform.apps.parts import (
     disruption_budget,
     entry,
     grafana_datasource,
-    has_several_replicas,
     replicas,
     scraped,
+    spread,
 )
 from components.platform.apps.platform import GRAFANA_PODS, PROMETHEUS_CRDS_ENTRY
 from components.platform.catalogue import CatalogueEntry, PlatformInputs, UpstreamChart
@@ -190,16 +190,7 @@ def _collector_values(inputs: PlatformInputs) -> dict[str, Any]:
         "securityContext": _CONTAINER_SECURITY,
         "serviceAccount": {"automountServiceAccountToken": False},
         "podDisruptionBudget": disruption_budget(inputs),
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": dict(COLLECTOR_PODS.labels)},
-            }
-        ]
-        if has_several_replicas(inputs)
-        else [],
+        "topologySpreadConstraints": spread(inputs, COLLECTOR_PODS),
         "serviceMonitor": {"enabled": True, "metricsEndpoints": [{"port": "metrics"}]},
         "extraManifests": [
             grafana_datasource(
