@@ -67,6 +67,15 @@ def test_two_replicas_keep_off_one_node_and_a_single_one_asks_for_nothing(
         assert found["cost"] == []
 
 
+@pytest.mark.parametrize("name", ["agentgateway", "leader-worker-set"])
+def test_a_chart_that_cannot_spread_its_replicas_is_told_to_keep_them_apart(name: str) -> None:
+    features = Features(multi_node=True)
+    affinity = values(entries(inputs(tier="prod", features=features))[name])["affinity"]
+    (wish,) = affinity["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert wish["podAffinityTerm"]["labelSelector"]["matchLabels"]
+    assert values(entries(inputs(features=features))[name])["affinity"] == {}
+
+
 def test_each_part_of_keda_is_spread_by_its_own_pods() -> None:
     parts = values(entries(inputs(tier="prod"))["keda"])["topologySpreadConstraints"]
     assert [one[0]["labelSelector"]["matchLabels"]["app"] for one in parts.values()] == [
@@ -82,6 +91,14 @@ def test_external_secrets_carries_the_identity_that_the_substrate_promises() -> 
     assert account["name"] == identity.service_account
     assert account["annotations"] == identity.annotations
     assert entries()["external-secrets"].namespace == identity.namespace
+
+
+def test_what_upstream_charts_leave_unprobed_is_probed() -> None:
+    by_name = entries(inputs(tier="prod"))
+    secrets, valkey = values(by_name["external-secrets"]), values(by_name["litellm-valkey"])
+    assert secrets["livenessProbe"]["enabled"]
+    assert secrets["readinessProbe"]["enabled"]
+    assert valkey["readinessProbe"]["enabled"]
 
 
 def test_external_secrets_needs_no_identity_where_there_is_none() -> None:

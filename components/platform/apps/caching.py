@@ -117,6 +117,8 @@ def valkey(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     'maxmemory-policy volatile-lru\nsave ""\nappendonly no\n',
                     "resources": compute(50, memory),
                     "initResources": compute(10, 64),
+                    # Off by default: LiteLLM would be sent to one that still starts.
+                    "readinessProbe": {"enabled": True},
                 },
             ),
             description="Counters that LiteLLM's replicas share, and answers that are kept",

@@ -3,7 +3,14 @@
 from typing import Final
 
 from components.platform.apps import namespaces
-from components.platform.apps.parts import calls_api_server, compute, entry, replicas, webhook
+from components.platform.apps.parts import (
+    apart,
+    calls_api_server,
+    compute,
+    entry,
+    replicas,
+    webhook,
+)
 from components.platform.apps.serving import LEADER_WORKER_SET_ENTRY
 from components.platform.catalogue import CatalogueEntry, PlatformInputs, UpstreamChart
 from components.platform.network import Pods
@@ -29,6 +36,7 @@ def leader_worker_set(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     # The definitions call a Service of this name, in this namespace, to convert.
                     "fullnameOverride": "lws",
                     "replicaCount": replicas(inputs),
+                    "affinity": apart(inputs, OPERATOR_PODS),
                     "image": {
                         "manager": {
                             # The chart's own default is the branch.

@@ -189,6 +189,23 @@ def spread(inputs: PlatformInputs, pods: Pods) -> list[dict[str, Any]]:
     ]
 
 
+def apart(inputs: PlatformInputs, pods: Pods) -> dict[str, Any]:
+    """Return `affinity` that says the same as `spread`, for charts that know nothing else."""
+    if not has_several_replicas(inputs):
+        return {}
+    term = {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": dict(pods.labels)},
+    }
+    return {
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {"weight": 100, "podAffinityTerm": term}
+            ]
+        }
+    }
+
+
 def disruption_budget(inputs: PlatformInputs) -> dict[str, Any]:
     """Return the values of a PodDisruptionBudget as most charts spell them.
 

@@ -234,6 +234,9 @@ def external_secrets(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "serviceAccount": _service_account(inputs.contract, EXTERNAL_SECRETS_IDENTITY),
                     "replicaCount": replicas(inputs),
                     "leaderElect": is_prod(inputs),
+                    # Off by default: one that hangs would hold up every secret, and look fine.
+                    "livenessProbe": {"enabled": True},
+                    "readinessProbe": {"enabled": True},
                     "podDisruptionBudget": budget,
                     "topologySpreadConstraints": spread(inputs, EXTERNAL_SECRETS_PODS),
                     "resources": compute(25, 256),

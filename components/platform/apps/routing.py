@@ -6,6 +6,7 @@ from typing import Any, Final
 from components.platform import endpoints
 from components.platform.apps import disaggregation, namespaces, sign_in
 from components.platform.apps.parts import (
+    apart,
     calls_api_server,
     compute,
     entry,
@@ -126,6 +127,7 @@ def agentgateway(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                 values={
                     "inferenceExtension": {"enabled": has_pools},
                     "controller": controller,
+                    "affinity": apart(inputs, CONTROLLER_PODS),
                     # All that the chart's own container security context lacks to be restricted.
                     "podSecurityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
                     "resources": compute(100, 256),
