@@ -287,13 +287,6 @@ KSERVE_CRD: Final = ChartPin(
     version="v0.19.0",
 )
 
-# renovate: datasource=docker depName=ghcr.io/kserve/charts/kserve-llmisvc-crd
-KSERVE_LLMISVC_CRD: Final = ChartPin(
-    repository="ghcr.io/kserve/charts",
-    chart="kserve-llmisvc-crd",
-    version="v0.19.0",
-)
-
 # renovate: datasource=docker depName=ghcr.io/kserve/charts/kserve-resources
 KSERVE: Final = ChartPin(
     repository="ghcr.io/kserve/charts",
@@ -309,16 +302,16 @@ KSERVE_LLMISVC: Final = ChartPin(
 )
 
 # renovate: datasource=github-tags depName=kserve/kserve
-KSERVE_PRESETS: Final = GitPin(
+KSERVE_MANIFESTS: Final = GitPin(
     repository="https://github.com/kserve/kserve.git",
     version="v0.19.0",
     commit="b0eda63d2c105479140af8ec9149d992b7e44be5",
 )
-"""The charts do not hold the presets of LLMInferenceService; the repository does."""
+"""For what no chart holds, or holds together with what another chart has too."""
 
 # renovate: datasource=docker depName=ghcr.io/llm-d/llm-d-inference-scheduler
 LLM_D_SCHEDULER: Final = "v0.7.1"
-"""By its tag, as KSERVE_PRESETS names the sidecar that it works with: the three go up together."""
+"""By its tag, as KSERVE_MANIFESTS names the sidecar that it works with: the three go up together."""
 
 # renovate: datasource=docker depName=registry.k8s.io/lws/charts/lws
 LEADER_WORKER_SET: Final = ChartPin(

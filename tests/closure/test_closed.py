@@ -220,6 +220,15 @@ def test_no_two_applications_make_the_same_object(name: str) -> None:
     assert len(identities) == len(set(identities))
 
 
+def test_no_two_charts_of_others_bring_the_same_definition() -> None:
+    definitions = [
+        name
+        for known in UPSTREAM.values()
+        for name in known["made"].get("CustomResourceDefinition", ())
+    ]
+    assert sorted(definitions) == sorted(set(definitions))
+
+
 @STACKS
 @pytest.mark.charts
 def test_nothing_is_public_but_the_edge(name: str) -> None:

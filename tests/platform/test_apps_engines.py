@@ -21,7 +21,7 @@ from components.platform.config import (
     Replicas,
 )
 from components.platform.network import Outside, Pods
-from components.versions import KSERVE_PRESETS, TEXT_EMBEDDINGS_IMAGE, VLLM_IMAGE
+from components.versions import KSERVE_MANIFESTS, TEXT_EMBEDDINGS_IMAGE, VLLM_IMAGE
 from tests.platform.samples import GKE, HETZNER, callers, entries, gated, inputs, model, values
 
 ALL = Features(kserve=True, llm_d=True, multi_node=True, tracing=True)
@@ -160,13 +160,18 @@ def test_the_two_charts_of_kserve_share_no_object() -> None:
     assert found["llmisvc"]["createGIECRDs"] is False
 
 
+def test_the_definitions_of_llm_inference_services_come_without_those_of_the_other_chart() -> None:
+    definitions = entries(stack("llm_d"))["kserve-llmisvc-crd"].source
+    assert definitions == Kustomization(path="config/crd/full/llmisvc", pin=KSERVE_MANIFESTS)
+
+
 def test_kserve_waits_for_its_definitions_and_the_issuer_of_its_certificate() -> None:
     found = entries(stack("llm_d"))
     assert set(found["kserve"].requires) == {"kserve-crd", "cert-manager"}
     assert set(found["kserve-llmisvc"].requires) == {"kserve-llmisvc-crd", "kserve"}
     presets = found["kserve-llmisvc-presets"]
     assert presets.requires == ("kserve-llmisvc",)
-    assert presets.source == Kustomization(path="config/llmisvcconfig", pin=KSERVE_PRESETS)
+    assert presets.source == Kustomization(path="config/llmisvcconfig", pin=KSERVE_MANIFESTS)
     assert "kserve-llmisvc-presets" in found["qwen-kserve"].requires
 
 

@@ -46,8 +46,7 @@ from components.versions import (
     KSERVE,
     KSERVE_CRD,
     KSERVE_LLMISVC,
-    KSERVE_LLMISVC_CRD,
-    KSERVE_PRESETS,
+    KSERVE_MANIFESTS,
     VLLM_IMAGE,
 )
 
@@ -73,7 +72,7 @@ _CPU_LIMIT_FACTOR: Final = 2
 
 
 def crds(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
-    """Definitions of KServe. Those of LLMInferenceService are in a chart of their own."""
+    """Definitions of KServe; with llm-d, those of LLMInferenceService too."""
     if not inputs.config.features.kserve:
         return ()
     classic = entry(
@@ -92,7 +91,10 @@ def crds(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             KSERVE_LLMISVC_CRD_ENTRY,
             namespaces.KSERVE,
             "serving",
-            UpstreamChart(pin=KSERVE_LLMISVC_CRD, values={}),
+            # Its chart also brings the definition of ClusterStorageContainer that the other chart
+            # has: it leaves that out where it finds it, but Argo CD renders charts without looking
+            # into the cluster, and two Applications would take it from each other for ever.
+            Kustomization(path="config/crd/full/llmisvc", pin=KSERVE_MANIFESTS),
             feature="llm_d",
             description="Definitions of LLMInferenceService",
         ),
@@ -181,7 +183,7 @@ def llmisvc(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             KSERVE_LLMISVC_PRESETS_ENTRY,
             namespaces.KSERVE,
             "serving",
-            Kustomization(path="config/llmisvcconfig", pin=KSERVE_PRESETS),
+            Kustomization(path="config/llmisvcconfig", pin=KSERVE_MANIFESTS),
             feature="llm_d",
             description="What LLMInferenceServices are filled in from",
             # Its webhook admits them.
