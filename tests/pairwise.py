@@ -179,7 +179,16 @@ def document(choices: Choices) -> dict[str, Any]:
     serves = profile_includes(profile, "serving")
     gateway = profile_includes(profile, "llm-gateway")
     made["models"] = _models(on, gateway=gateway) if serves else []
-    made["tenants"] = [TENANT, {**TENANT, "name": "team-b"}] if gateway else []
+    members = {"members": ["ann@example.com"]} if "key_portal" in on else {}
+    made["tenants"] = [{**TENANT, **members}, {**TENANT, "name": "team-b"}] if gateway else []
+    if "mcp_gateway" in on:
+        platform["mcp_gateway"] = {
+            "servers": [
+                {"name": "docs", "host": "mcp.example.org", "token_secret": "docs-mcp-token"}
+            ]
+        }
+    if "n8n" in on:
+        platform["n8n"] = {"internet": prod, "webhooks": prod}
     return made
 
 
@@ -251,7 +260,7 @@ def _hetzner(base: Mapping[str, Any], *, prod: bool) -> dict[str, Any]:
     return made
 
 
-def _models(on: Container[str], *, gateway: bool) -> list[dict[str, Any]]:
+def _models(on: Container[str], *, gateway: bool) -> list[dict[str, Any]]:  # noqa: C901 - flat
     """Return a model for each thing that a feature makes possible."""
     commit = MODEL["source"]["revision"]
     main: dict[str, Any] = {**MODEL, "autostart": True}
@@ -296,6 +305,7 @@ def _models(on: Container[str], *, gateway: bool) -> list[dict[str, Any]]:
         main["cache"] = {"ttl_seconds": 600}
     if "semantic_caching" in on:
         main["cache"] = {"semantic": {"embedding_model": "embeddings"}}
+    if "semantic_caching" in on or "coding_assistant" in on:
         found.append(
             {
                 "name": "embeddings",

@@ -24,14 +24,19 @@ from components.platform.values.gpu_smoke import GpuSmokeValues
 from components.platform.values.guardrails import GuardrailsValues
 from components.platform.values.inference_routing import InferenceRoutingValues
 from components.platform.values.issuers import IssuersValues
+from components.platform.values.key_portal import KeyPortalValues
 from components.platform.values.kserve_models import KserveModelsValues
 from components.platform.values.kueue_queues import KueueQueuesValues
 from components.platform.values.llm_gateway import LlmGatewayValues
+from components.platform.values.mcp_gateway import McpGatewayValues
+from components.platform.values.n8n import N8nValues
 from components.platform.values.network import NetworkValues
 from components.platform.values.observability import ObservabilityValues
+from components.platform.values.open_webui import OpenWebUiValues
 from components.platform.values.policies import PoliciesValues
 from components.platform.values.secrets import SecretsValues
 from components.platform.values.simulator import SimulatorValues
+from components.platform.values.tabby import TabbyValues
 from components.platform.values.vllm import VllmValues
 from stacks.render import render
 from tools import dashboards
@@ -57,14 +62,19 @@ CHARTS: Final[Mapping[str, type[ChartValues]]] = MappingProxyType(
         "guardrails": GuardrailsValues,
         "inference-routing": InferenceRoutingValues,
         "issuers": IssuersValues,
+        "key-portal": KeyPortalValues,
         "kserve-models": KserveModelsValues,
         "kueue-queues": KueueQueuesValues,
         "llm-gateway": LlmGatewayValues,
+        "mcp-gateway": McpGatewayValues,
+        "n8n": N8nValues,
         "network": NetworkValues,
+        "open-webui": OpenWebUiValues,
         "policies": PoliciesValues,
         "observability": ObservabilityValues,
         "secrets": SecretsValues,
         "simulator": SimulatorValues,
+        "tabby": TabbyValues,
         "vllm": VllmValues,
     }
 )

@@ -542,6 +542,121 @@ class OpenCost(Section):
     prices: InfrastructurePrices = InfrastructurePrices()
 
 
+class Budget(Section):
+    """What a tenant may spend in one period, enforced by LiteLLM."""
+
+    usd: float = Field(gt=0, le=10_000_000, description="USD in one period.")
+    period: Literal["1d", "7d", "30d"] = Field(
+        default="30d", description="After it, the spend counts from 0 again."
+    )
+
+
+class RateLimits(Section):
+    """How fast a tenant may call, enforced by LiteLLM."""
+
+    requests_per_minute: int = Field(
+        default=60, ge=1, le=1_000_000_000, description="Over all its keys."
+    )
+    tokens_per_minute: int = Field(
+        default=100_000, ge=1, le=1_000_000_000, description="Prompt and answer, over all its keys."
+    )
+    parallel_requests: int = Field(
+        default=50, ge=1, le=100_000, description="At once, by each of its keys."
+    )
+
+
+Member = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z0-9._%+-]*@([a-z0-9-]+\.)+[a-z]{2,63}$",
+        max_length=254,
+        description="an e-mail address in lower case, or @ and a domain for all addresses of it",
+        examples=["ann@example.com", "@research.example.com"],
+    ),
+]
+
+
+class ExperienceConfig(Section):
+    """What each system of layer experience may spend: it calls models by a key of its own."""
+
+    budget: Budget = Budget(usd=50)
+    rate_limits: RateLimits = RateLimits(requests_per_minute=600, tokens_per_minute=1_000_000)
+
+
+class KeyPortalConfig(Section):
+    """What a key that people make for themselves may have at most."""
+
+    max_budget_usd: float = Field(
+        default=20, gt=0, le=10_000_000, description="USD that one key may spend in the period."
+    )
+    period: Literal["1d", "7d", "30d"] = Field(
+        default="30d", description="After it, the spend counts from 0 again."
+    )
+    max_days: int = Field(default=90, ge=1, le=365, description="After so many days a key ends.")
+    keys_per_user: int = Field(default=5, ge=1, le=100, description="Keys at one time.")
+
+
+class CodingAssistantConfig(Section):
+    """Which models of the stack Tabby asks."""
+
+    chat_model: ModelName | None = Field(
+        default=None, description="Answers questions; left out, the first chat model of the list."
+    )
+    completion_model: ModelName | None = Field(
+        default=None,
+        description="writes what stands between two pieces of code. It must be a base model that "
+        "was trained for that; left out, the editor completes nothing",
+    )
+    completion_template: str = Field(
+        default="<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}<|fim_middle|>",
+        pattern=r"^[^\n]*\{prefix\}[^\n]*\{suffix\}[^\n]*$",
+        max_length=500,
+        description="How the completion model is asked; the default is that of Qwen2.5-Coder.",
+    )
+    embedding_model: ModelName | None = Field(
+        default=None,
+        description="finds code and documents; left out, the only embedding model of the list",
+    )
+
+
+class N8nConfig(Section):
+    """What workflows may reach, and who may start them."""
+
+    internet: bool = Field(
+        default=False, description="Workflows call public HTTPS addresses; without, LiteLLM alone."
+    )
+    webhooks: bool = Field(
+        default=False,
+        description="Workflows are started and resumed from outside, without sign-in: "
+        "each must check its callers itself.",
+    )
+
+
+class McpServer(Section):
+    """An MCP server of somebody else, reached through the MCP gateway."""
+
+    name: DnsLabel = Field(description="Put before the names of its tools.")
+    host: HostName = Field(description="Its public name; reached by HTTPS at port 443.")
+    path: str = Field(
+        default="/mcp",
+        pattern=r"^/[A-Za-z0-9._~/-]*$",
+        max_length=200,
+        description="Where it speaks streamable HTTP.",
+    )
+    token_secret: RemoteSecretId | None = Field(
+        default=None, description="Id of a bearer token that the gateway sends along."
+    )
+
+
+class McpGatewayConfig(Section):
+    """The MCP gateway: whose tools it offers beside the platform's own, and how fast."""
+
+    servers: tuple[McpServer, ...] = Field(default=(), max_length=50)
+    requests_per_second: int = Field(
+        default=10, ge=1, le=10_000, description="Over all callers, by one proxy of the gateway."
+    )
+
+
 class PlatformConfig(Section):
     """The `platform` section: which systems run in the cluster, and how available they are."""
 
@@ -564,6 +679,11 @@ class PlatformConfig(Section):
     tracing: Tracing = Tracing()
     opencost: OpenCost = OpenCost()
     guardrails: GuardrailsConfig = GuardrailsConfig()
+    experience: ExperienceConfig = ExperienceConfig()
+    key_portal: KeyPortalConfig = KeyPortalConfig()
+    coding_assistant: CodingAssistantConfig = CodingAssistantConfig()
+    n8n: N8nConfig = N8nConfig()
+    mcp_gateway: McpGatewayConfig = McpGatewayConfig()
     gitops: GitOps
 
 
@@ -1113,29 +1233,6 @@ class Model(Section):
         return held + self.longest_request_seconds
 
 
-class Budget(Section):
-    """What a tenant may spend in one period, enforced by LiteLLM."""
-
-    usd: float = Field(gt=0, le=10_000_000, description="USD in one period.")
-    period: Literal["1d", "7d", "30d"] = Field(
-        default="30d", description="After it, the spend counts from 0 again."
-    )
-
-
-class RateLimits(Section):
-    """How fast a tenant may call, enforced by LiteLLM."""
-
-    requests_per_minute: int = Field(
-        default=60, ge=1, le=1_000_000_000, description="Over all its keys."
-    )
-    tokens_per_minute: int = Field(
-        default=100_000, ge=1, le=1_000_000_000, description="Prompt and answer, over all its keys."
-    )
-    parallel_requests: int = Field(
-        default=50, ge=1, le=100_000, description="At once, by each of its keys."
-    )
-
-
 class Tenant(Section):
     """One team: the one list that drives budgets, limits, model access and GPU quota."""
 
@@ -1144,6 +1241,11 @@ class Tenant(Section):
     budget: Budget
     rate_limits: RateLimits = RateLimits()
     gpu_quota: int = Field(default=0, ge=0, le=10_000, description="GPUs its own jobs may hold.")
+    members: tuple[Member, ...] = Field(
+        default=(),
+        description="who makes keys for themselves out of its budget. An address counts before "
+        "its domain, and nobody is in two tenants",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

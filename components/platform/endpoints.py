@@ -51,9 +51,8 @@ LITELLM_VALKEY: Final = Endpoint(
 )
 LITELLM_QDRANT: Final = Endpoint(service="litellm-qdrant", namespace="litellm", port=6333)
 EGRESS_GATEWAY: Final = Endpoint(service="egress-gateway", namespace="egress", port=80)
-PRESIDIO_ANALYZER: Final = Endpoint(
-    service="presidio-analyzer", namespace="guardrails", port=3000
-)
+MCP_GATEWAY: Final = Endpoint(service="mcp-gateway", namespace="mcp", port=80)
+PRESIDIO_ANALYZER: Final = Endpoint(service="presidio-analyzer", namespace="guardrails", port=3000)
 PRESIDIO_ANONYMIZER: Final = Endpoint(
     service="presidio-anonymizer", namespace="guardrails", port=3000
 )

@@ -100,6 +100,9 @@ NEEDS: Final[dict[Feature, Need]] = {
 }
 """A feature that is not listed needs nothing."""
 
+OWN_MCP_SERVER: Final = "platform"
+"""What charts/mcp-gateway calls its own server among those of others."""
+
 GPU_ENGINES: Final[frozenset[Engine]] = frozenset({"vllm", "kserve", "llm_d"})
 """Engines that a GPU pool must hold."""
 
@@ -421,6 +424,110 @@ def _unread(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
                 path=f"platform.{section}",
                 message=f"nobody reads it: feature {section} is off",
                 fix=f"set platform.features.{section}: true, or remove platform.{section}",
+            )
+
+
+def _apps(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
+    """Settings of the systems that people use, and what each needs of the other lists."""
+    features = stack.platform.features
+    written = mapping(raw.get("platform"))
+    on: dict[str, tuple[bool, str]] = {
+        "experience": (stack.platform.profile == "full", "platform.profile: full"),
+        "key_portal": (features.key_portal, "platform.features.key_portal: true"),
+        "coding_assistant": (
+            features.coding_assistant,
+            "platform.features.coding_assistant: true",
+        ),
+        "n8n": (features.n8n, "platform.features.n8n: true"),
+        "mcp_gateway": (features.mcp_gateway, "platform.features.mcp_gateway: true"),
+    }
+    for section, (is_read, switch) in on.items():
+        if section in written and not is_read:
+            yield Problem(
+                path=f"platform.{section}",
+                message="nobody reads it: what it is for is off",
+                fix=f"set {switch}, or remove platform.{section}",
+            )
+    yield from _members(stack)
+    if features.coding_assistant and stack.platform.profile == "full":
+        yield from _coding_assistant(stack)
+    servers = stack.platform.mcp_gateway.servers
+    yield from _duplicates("platform.mcp_gateway.servers", (server.name for server in servers))
+    for index, server in enumerate(servers):
+        if server.name == OWN_MCP_SERVER:
+            yield Problem(
+                path=f"platform.mcp_gateway.servers[{index}].name",
+                message="is the name of the platform's own tools",
+                value=shown(server.name),
+                fix="take another name",
+            )
+
+
+def _members(stack: Stack) -> Iterator[Problem]:
+    seen: dict[str, str] = {}
+    for index, tenant in enumerate(stack.tenants):
+        for position, member in enumerate(tenant.members):
+            first = seen.setdefault(member, tenant.name)
+            if first != tenant.name or member in tenant.members[:position]:
+                yield Problem(
+                    path=f"tenants[{index}].members[{position}]",
+                    message=f"is in tenant {first} already, and every key has one budget",
+                    value=shown(member),
+                    fix="remove it from one of them",
+                )
+    if stack.platform.features.key_portal and not seen:
+        yield Problem(
+            path="platform.features.key_portal",
+            message="nobody could make a key: no tenant has members",
+            value="true",
+            fix="add `members: [ann@example.com]` to a tenant, or switch key_portal off",
+        )
+
+
+def _coding_assistant(stack: Stack) -> Iterator[Problem]:
+    config = stack.platform.coding_assistant
+    vectors = [model.name for model in stack.models if model.engine == "text_embeddings_inference"]
+    words = [
+        name
+        for model in stack.models
+        if model.engine != "text_embeddings_inference"
+        for name in model.served_prices
+    ]
+    if not words:
+        yield Problem(
+            path="platform.features.coding_assistant",
+            message="has no model to ask: all of the list make vectors",
+            value="true",
+            fix="add a chat model to the list, or switch coding_assistant off",
+        )
+    if not vectors:
+        yield Problem(
+            path="platform.features.coding_assistant",
+            message="needs an embedding model of the list: else Tabby downloads one, and looks for "
+            "a GPU to run it",
+            value="true",
+            fix="add a model with engine text_embeddings_inference, or switch coding_assistant off",
+        )
+    elif len(vectors) > 1 and config.embedding_model is None:
+        yield Problem(
+            path="platform.coding_assistant.embedding_model",
+            message="must say which embedding model, as there is more than one",
+            allowed=", ".join(vectors),
+            fix=f"add `embedding_model: {vectors[0]}`",
+        )
+    for key, able in (
+        ("chat_model", words),
+        ("completion_model", words),
+        ("embedding_model", vectors),
+    ):
+        name = getattr(config, key)
+        if name is not None and name not in able:
+            yield Problem(
+                path=f"platform.coding_assistant.{key}",
+                message="no model of this stack that can do this is called so",
+                value=shown(name),
+                allowed=", ".join(sorted(able)) or "none: the stack has no such model",
+                fix="name a model of the `models` list, or add it there",
             )
 
 
@@ -823,6 +930,7 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _external_models,
     _guardrails,
     _unread,
+    _apps,
     _caches,
     _weights,
     _scaling,

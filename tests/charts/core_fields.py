@@ -18,6 +18,7 @@ KINDS: dict[tuple[str, str], type] = {
     ("batch/v1", "CronJob"): kubernetes.batch.v1.CronJobSpecArgs,
     ("batch/v1", "Job"): kubernetes.batch.v1.JobSpecArgs,
     ("networking.k8s.io/v1", "NetworkPolicy"): kubernetes.networking.v1.NetworkPolicySpecArgs,
+    ("v1", "PersistentVolumeClaim"): kubernetes.core.v1.PersistentVolumeClaimSpecArgs,
     ("policy/v1", "PodDisruptionBudget"): kubernetes.policy.v1.PodDisruptionBudgetSpecArgs,
     ("v1", "Service"): kubernetes.core.v1.ServiceSpecArgs,
 }

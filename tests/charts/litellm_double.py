@@ -7,9 +7,11 @@ silence: a field that a request class does not have.
 
 import hashlib
 import json
+import secrets
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -26,15 +28,25 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "blocked": bool,
 }
 """Fields that both NewTeamRequest and UpdateTeamRequest have, and that concern us."""
-KEY_FIELDS: dict[str, type] = {
+KEY_FIELDS: dict[str, type | tuple[type, ...]] = {
     "key": str,
     "key_alias": str,
     "team_id": str,
     "models": list,
     "allowed_routes": list,
     "max_parallel_requests": int,
+    "max_budget": (int, float),
+    "budget_duration": str,
+    "rpm_limit": int,
+    "tpm_limit": int,
+    "user_id": str,
+    "duration": str,
+    "metadata": dict,
 }
 """Fields that both GenerateKeyRequest and UpdateKeyRequest have, and that concern us."""
+GENERATE_FIELDS = KEY_FIELDS | {"key_type": str}
+ROUTES_OF_TYPE = {"llm_api": ["llm_api_routes"], "default": []}
+"""What LiteLLM makes of a type of key (handle_key_type); it keeps the routes and not the type."""
 
 
 class LiteLlm:
@@ -45,6 +57,8 @@ class LiteLlm:
         self.teams: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, dict[str, Any]] = {}
         """By the hash of the key, as in its database."""
+        self.details: dict[str, dict[str, Any]] = {}
+        """What LiteLLM itself writes beside the fields of a key, by the same hash."""
         self.paths: list[str] = []
         self.writes: list[tuple[str, dict[str, Any]]] = []
         self.unready_answers = 0
@@ -71,7 +85,9 @@ class LiteLlm:
             (name,) = query["key"]
             return self._key_info(name)
         if method == "POST" and route == "/key/delete":
-            return self._delete_keys(body["key_aliases"])
+            return self._delete_keys(body)
+        if (method, route) == ("GET", "/key/list"):
+            return self._list_keys({name: values[0] for name, values in query.items()})
         if method == "POST" and route in {"/key/generate", "/key/update"}:
             return self._write_key(route, body)
         return 404, {"detail": "Not Found"}
@@ -82,19 +98,44 @@ class LiteLlm:
             return 404, {"error": {"message": "Key not found in database", "code": "404"}}
         return 200, {"key": name, "info": {"spend": 0.5, **self.keys[hashed]}}
 
-    def _delete_keys(self, aliases: list[str]) -> tuple[int, Any]:
-        gone = [name for name, key in self.keys.items() if key["key_alias"] in aliases]
+    def _list_keys(self, query: dict[str, str]) -> tuple[int, Any]:
+        """As for its administrator: a user id is found within others, whatever its case."""
+        wanted, size, page = query["user_id"], int(query["size"]), int(query["page"])
+        if not 1 <= size <= 100 or page < 1 or query["return_full_object"] != "true":
+            return 422, {"detail": [{"loc": ["query"], "msg": "out of bounds"}]}
+        found = [
+            {"token": name, **self.details[name], **key}
+            for name, key in self.keys.items()
+            if wanted.lower() in str(key.get("user_id", "")).lower()
+        ]
+        return 200, {
+            "keys": found[(page - 1) * size : page * size],
+            "total_count": len(found),
+            "current_page": page,
+            "total_pages": -(-len(found) // size),
+        }
+
+    def _delete_keys(self, body: dict[str, list[str]]) -> tuple[int, Any]:
+        if not body.keys() <= {"keys", "key_aliases"}:
+            return 422, {"detail": [{"loc": ["body"], "msg": "unknown"}]}
+        tokens, aliases = body.get("keys", []), body.get("key_aliases", [])
+        gone = [
+            name for name, key in self.keys.items() if name in tokens or key["key_alias"] in aliases
+        ]
         if not gone:
             return 404, {"detail": {"error": "No keys found"}}
         for name in gone:
-            del self.keys[name]
-        self.writes.append(("/key/delete", {"key_aliases": aliases}))
-        return 200, {"deleted_keys": aliases}
+            del self.keys[name], self.details[name]
+        self.writes.append(("/key/delete", dict(body)))
+        return 200, {"deleted_keys": tokens or aliases}
 
     def _write_key(self, route: str, body: dict[str, Any]) -> tuple[int, Any]:
+        known = GENERATE_FIELDS if route == "/key/generate" else KEY_FIELDS
         for name, value in body.items():
-            if name not in KEY_FIELDS or not isinstance(value, KEY_FIELDS[name]):
+            if name not in known or not isinstance(value, known[name]):
                 return 422, {"detail": [{"loc": ["body", name], "msg": "unknown or ill-typed"}]}
+        if route == "/key/generate" and "key" not in body:
+            body = {**body, "key": f"sk-{secrets.token_urlsafe(16)}"}
         if not body["key"].startswith("sk-"):
             return 400, {"error": {"message": f"Invalid key format: {body['key']}"}}
         hashed = digest(body["key"])
@@ -104,7 +145,14 @@ class LiteLlm:
                 return 400, {"error": {"message": "Key with this alias already exists"}}
             if "team_id" in fields and fields["team_id"] not in self.teams:
                 return 400, {"error": {"message": f"Unable to find team; key={body['key']}"}}
-            self.keys[hashed] = {"allowed_routes": [], "models": []}
+            routes = ROUTES_OF_TYPE[fields.pop("key_type", "default")]
+            self.keys[hashed] = {"allowed_routes": routes, "models": []}
+            self.details[hashed] = {
+                "spend": 0.0,
+                "key_name": f"sk-...{body['key'][-4:]}",
+                "created_at": datetime.now(UTC).isoformat(),
+                "expires": expiry(fields.pop("duration", None)),
+            }
         elif hashed not in self.keys:
             return 404, {"error": {"message": "Key not found"}}
         self.keys[hashed].update(fields)
@@ -131,6 +179,13 @@ class LiteLlm:
         self.writes.append((route, body))
         self.teams.setdefault(team_id, {}).update(body)
         return 200, {"team_id": team_id, "data": self.teams[team_id]}
+
+
+def expiry(duration: str | None) -> str | None:
+    """Return when a key ends whose duration is days, such as `30d`."""
+    if duration is None:
+        return None
+    return (datetime.now(UTC) + timedelta(days=int(duration.removesuffix("d")))).isoformat()
 
 
 def digest(key: str) -> str:

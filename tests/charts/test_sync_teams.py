@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -293,3 +294,61 @@ def test_a_key_that_the_cluster_made_for_a_system_may_call_its_routes_and_no_mod
     litellm.writes.clear()
     sync(tmp_path, litellm.url, (), service_keys=(wanted,))
     assert litellm.writes == []
+
+
+APP_KEY: dict[str, Any] = {
+    "alias": "open-webui",
+    "variable": "KEY_METRICS",
+    "routes": ["llm_api_routes"],
+    "spending": {
+        "models": ["qwen", "coder"],
+        "maxBudgetUsd": 50.0,
+        "budgetDuration": "30d",
+        "requestsPerMinute": 600,
+        "tokensPerMinute": 1_000_000,
+        "parallelRequests": 50,
+    },
+}
+
+
+def test_a_key_that_may_spend_has_its_models_its_budget_and_its_limits(
+    litellm: LiteLlm, tmp_path: Path
+) -> None:
+    done = sync(tmp_path, litellm.url, (), service_keys=(APP_KEY,))
+    assert done.returncode == 0, done.stderr
+    assert litellm.keys == {
+        digest(METRICS_KEY): {
+            "key_alias": "open-webui",
+            "allowed_routes": ["llm_api_routes"],
+            "models": ["coder", "qwen"],
+            "max_budget": 50.0,
+            "budget_duration": "30d",
+            "rpm_limit": 600,
+            "tpm_limit": 1_000_000,
+            "max_parallel_requests": 50,
+        }
+    }
+
+
+def test_a_key_that_is_as_it_should_be_is_not_written_so_that_its_period_goes_on(
+    litellm: LiteLlm, tmp_path: Path
+) -> None:
+    sync(tmp_path, litellm.url, (), service_keys=(APP_KEY,))
+    litellm.writes.clear()
+    litellm.keys[digest(METRICS_KEY)]["models"].reverse()
+    assert sync(tmp_path, litellm.url, (), service_keys=(APP_KEY,)).returncode == 0
+    assert litellm.writes == []
+    changed = {**APP_KEY, "spending": {**APP_KEY["spending"], "maxBudgetUsd": 60.0}}
+    assert sync(tmp_path, litellm.url, (), service_keys=(changed,)).returncode == 0
+    assert litellm.writes == [("/key/update", {"max_budget": 60.0, "key": "…"})]
+
+
+def test_a_new_value_in_the_store_ends_the_key_that_it_takes_the_place_of(
+    litellm: LiteLlm, tmp_path: Path
+) -> None:
+    sync(tmp_path, litellm.url, (), service_keys=(APP_KEY,))
+    (former,) = litellm.keys
+    litellm.keys["f" * 64] = litellm.keys.pop(former)
+    litellm.details["f" * 64] = litellm.details.pop(former)
+    assert sync(tmp_path, litellm.url, (), service_keys=(APP_KEY,)).returncode == 0
+    assert list(litellm.keys) == [digest(METRICS_KEY)]

@@ -17,12 +17,14 @@ from components.platform.values.gpu_smoke import GpuSmokeValues
 from components.platform.values.guardrails import FilterValues, GuardrailsValues
 from components.platform.values.inference_routing import (
     Backend,
+    GatewayReference,
     GatewayValues,
     InferenceRoutingValues,
     ModelRoute,
     Objective,
 )
 from components.platform.values.issuers import Acme, InternalCa, IssuersValues
+from components.platform.values.key_portal import KeyLimits, KeyPortalValues, PortalTenant
 from components.platform.values.kueue_queues import FlavorValues, KueueQueuesValues, TenantQueue
 from components.platform.values.llm_gateway import (
     AnswersValues,
@@ -34,6 +36,15 @@ from components.platform.values.llm_gateway import (
     Team,
     TenantsValues,
 )
+from components.platform.values.mcp_gateway import (
+    Callers,
+    ListedModel,
+    McpGatewayValues,
+    OtherServer,
+    OwnServer,
+    PricePerMillion,
+)
+from components.platform.values.n8n import N8nValues, Owner
 from components.platform.values.network import (
     NetworkPolicyValues,
     NetworkValues,
@@ -41,6 +52,12 @@ from components.platform.values.network import (
     PortValues,
     RuleValues,
 )
+from components.platform.values.open_webui import (
+    Administrator,
+    Documents,
+    OpenWebUiValues,
+)
+from components.platform.values.open_webui import SignIn as OpenWebUiSignIn
 from components.platform.values.policies import PoliciesValues
 from components.platform.values.secrets import (
     ConsumerSecret,
@@ -51,6 +68,8 @@ from components.platform.values.secrets import (
     SecretsValues,
 )
 from components.platform.values.simulator import SimulatorValues
+from components.platform.values.tabby import Administrator as TabbyAdministrator
+from components.platform.values.tabby import Completion, TabbyValues
 from components.platform.values.vllm import (
     Adapter,
     Autoscaling,
@@ -481,7 +500,135 @@ LLM_D = KSERVE_SCALED.model_copy(
 )
 LLM_D_IMAGE = LLM_D.model_copy(update={"weights": KSERVE.weights})
 
+MODELS_URL = "http://litellm.litellm.svc.cluster.local:4000/v1"
+OPEN_WEBUI = OpenWebUiValues(
+    image=IMAGE,
+    models_url=MODELS_URL,
+    api_key=SecretKey(name="open-webui", key="api-key"),
+    session_key=SecretKey(name="open-webui", key="session-key"),
+    administrator=Administrator(
+        email="admin@llmp.internal", password=SecretKey(name="open-webui", key="admin-password")
+    ),
+)
+OPEN_WEBUI_SIGNED_IN = OPEN_WEBUI.model_copy(
+    update={
+        "default_model": "qwen",
+        "documents": Documents(
+            model="embeddings", api_key=SecretKey(name="open-webui", key="documents-api-key")
+        ),
+        "public_url": "https://chat.llm.example.com",
+        "sign_in": OpenWebUiSignIn(
+            issuer="https://auth.llm.example.com",
+            authorization_url="https://auth.llm.example.com/auth",
+            token_url="http://dex.identity.svc.cluster.local:5556/token",  # noqa: S106 - a URL
+            keys_url="http://dex.identity.svc.cluster.local:5556/keys",
+            userinfo_url="http://dex.identity.svc.cluster.local:5556/userinfo",
+            client_id="open-webui",
+            client_secret=SecretKey(name="open-webui", key="client-secret"),
+            scopes="openid profile email groups",
+            admin_groups=("your-org:platform", "your-org:leads"),
+        ),
+        "storage_class": "premium-rwo",
+    }
+)
+TABBY = TabbyValues(
+    image=IMAGE,
+    script_image=IMAGE,
+    models_url=MODELS_URL,
+    api_key=SecretKey(name="tabby", key="api-key"),
+    chat_model="qwen",
+    embedding_model="embeddings",
+    administrator=TabbyAdministrator(
+        email="admin@llmp.internal", password=SecretKey(name="tabby", key="admin-password")
+    ),
+)
+TABBY_COMPLETING = TABBY.model_copy(
+    update={
+        "completion": Completion(
+            model="coder-base", template="<|fim_prefix|>{prefix}<|fim_suffix|>{suffix}"
+        ),
+        "storage_class": "premium-rwo",
+    }
+)
+N8N = N8nValues(
+    image=IMAGE,
+    host="n8n.llm.example.com",
+    models_url=MODELS_URL,
+    api_key=SecretKey(name="n8n", key="api-key"),
+    encryption_key=SecretKey(name="n8n", key="encryption-key"),
+    owner=Owner(
+        email="admin@llm.example.com",
+        password_hash=SecretKey(name="n8n", key="owner-password-hash"),
+    ),
+    storage_class="premium-rwo",
+)
+KEY_PORTAL = KeyPortalValues(
+    image=IMAGE,
+    replicas=2,
+    litellm_url="http://litellm.litellm.svc.cluster.local:4000",
+    master_key=SecretKey(name="key-portal", key="litellm-master-key"),
+    form_secret=SecretKey(name="key-portal", key="form-secret"),
+    public_url="https://portal.llm.example.com",
+    models_url="https://api.llm.example.com/v1",
+    limits=KeyLimits(max_days=60, keys_per_user=3),
+    tenants=(
+        PortalTenant(
+            name="team-a",
+            models=("coder", "qwen"),
+            members=("ann@example.com", "@research.example.com"),
+            max_budget_usd=10,
+        ),
+        PortalTenant(
+            name="team-b",
+            models=("qwen",),
+            members=("bob@research.example.com",),
+            max_budget_usd=0.5,
+        ),
+    ),
+)
+MCP_GATEWAY = McpGatewayValues(
+    gateway_reference=GatewayReference(name="mcp-gateway", namespace="mcp"),
+    public_url="https://mcp.llm.example.com",
+    callers=Callers(
+        issuer="https://auth.llm.example.com",
+        audience="mcp",
+        keys_service="dex",
+        keys_namespace="identity",
+        keys_port=5556,
+    ),
+    own=OwnServer(
+        image=IMAGE,
+        replicas=2,
+        models_url="https://api.llm.example.com/v1",
+        models=(
+            ListedModel(
+                name="qwen",
+                does="chat",
+                max_tokens=8192,
+                price=PricePerMillion(input=0.5, output=1.5),
+            ),
+            ListedModel(
+                name="embeddings",
+                does="embeddings",
+                max_tokens=512,
+                price=PricePerMillion(input=0.1, output=0),
+            ),
+        ),
+    ),
+    others=(
+        OtherServer(name="docs", host="mcp.example.org", token_secret="docs-token"),  # noqa: S106
+        OtherServer(name="open", host="tools.example.org", path="/v1/mcp"),
+    ),
+)
+
 ALL = {
+    "open-webui": ("open-webui", OPEN_WEBUI),
+    "open-webui-signed-in": ("open-webui", OPEN_WEBUI_SIGNED_IN),
+    "tabby": ("tabby", TABBY),
+    "tabby-completing": ("tabby", TABBY_COMPLETING),
+    "n8n": ("n8n", N8N),
+    "key-portal": ("key-portal", KEY_PORTAL),
+    "mcp-gateway": ("mcp-gateway", MCP_GATEWAY),
     "benchmark": ("benchmark", BENCHMARK),
     "compute-class": ("compute-class", COMPUTE_CLASS),
     "gpu-smoke": ("gpu-smoke", GPU_SMOKE),

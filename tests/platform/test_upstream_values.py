@@ -103,7 +103,12 @@ def stacks() -> Iterator[PlatformInputs]:
             tier=tier,
             features=features,
             contract=substrate,
-            models=(model(), model("started", autostart=True), gated()),
+            models=(
+                model(),
+                model("started", autostart=True),
+                gated(),
+                model("vectors", engine="text_embeddings_inference"),
+            ),
             tenants=(tenant(), tenant("team-b", models=("started", "gated"))),
         )
 

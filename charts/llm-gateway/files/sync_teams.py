@@ -208,7 +208,7 @@ def register(value: str, fields: Json) -> bool:
                 raise
         request("POST", "/key/generate", {"key": value, **fields})
         return False
-    changed = {name: want for name, want in fields.items() if info.get(name) != want}
+    changed = {name: want for name, want in fields.items() if not same(name, info.get(name), want)}
     if changed:
         request("POST", "/key/update", {"key": value, **changed})
     return True
@@ -222,6 +222,16 @@ def service_key(wanted_key: Json) -> str:
         "allowed_routes": wanted_key["routes"],
         "models": NO_MODELS,
     }
+    spending = wanted_key.get("spending")
+    if spending:
+        fields |= {
+            "models": sorted(spending["models"]),
+            "max_budget": spending["maxBudgetUsd"],
+            "budget_duration": spending["budgetDuration"],
+            "rpm_limit": spending["requestsPerMinute"],
+            "tpm_limit": spending["tokensPerMinute"],
+            "max_parallel_requests": spending["parallelRequests"],
+        }
     return "unchanged" if register(value, fields) else "created"
 
 

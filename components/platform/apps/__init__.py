@@ -15,12 +15,14 @@ from components.platform.apps import (
     edge,
     egress,
     embeddings,
+    experience,
     guardrails,
     identity,
     jobs,
     kserve,
     llm_gateway,
     logs,
+    mcp,
     multi_node,
     observability,
     openbao,
@@ -89,6 +91,12 @@ BUILDERS: Final[tuple[Builder, ...]] = (
     guardrails.guardrails,
     llm_gateway.litellm,
     llm_gateway.tenants,
+    mcp.mcp_gateway,
+    mcp.mcp_tools,
+    experience.open_webui,
+    experience.tabby,
+    experience.n8n,
+    experience.key_portal,
 )
 """All builders, layer by layer: the order of entries that no edge puts apart."""
 
@@ -120,6 +128,6 @@ def generated_secrets(inputs: PlatformInputs) -> tuple[str, ...]:
     return tuple(one.remote_id for one in derived.generated(catalogue(inputs)))
 
 
-def supplied_secrets(inputs: PlatformInputs) -> tuple[str, ...]:
-    """Return the remote ids of the secrets that only people have."""
+def supplied_secrets(inputs: PlatformInputs) -> dict[str, tuple[str, ...]]:
+    """Return the Applications that wait for each secret that only people have, by its remote id."""
     return derived.supplied(catalogue(inputs))

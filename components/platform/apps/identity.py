@@ -204,7 +204,9 @@ def dex(inputs: PlatformInputs, entries: Sequence[CatalogueEntry]) -> tuple[Cata
                 pin=DEX,
                 values={
                     "replicaCount": replicas(inputs),
-                    "config": _dex_config(inputs, clients),
+                    "config": _dex_config(
+                        inputs, clients, [name for each in entries for name in each.public_clients]
+                    ),
                     "envVars": _environment(clients, connectors),
                     "rbac": {"create": True, "createClusterScoped": True},
                     "podSecurityContext": {**_RESTRICTED_POD, "runAsUser": 1001},
@@ -260,7 +262,9 @@ def _argo_cd_host() -> Host:
     )
 
 
-def _dex_config(inputs: PlatformInputs, clients: Sequence[SignInClient]) -> dict[str, Any]:
+def _dex_config(
+    inputs: PlatformInputs, clients: Sequence[SignInClient], public_clients: Sequence[str]
+) -> dict[str, Any]:
     config: dict[str, Any] = {
         "issuer": sign_in.issuer(inputs),
         # In memory, a restart would end every sign-in that is under way.
@@ -291,7 +295,9 @@ def _dex_config(inputs: PlatformInputs, clients: Sequence[SignInClient]) -> dict
                 "redirectURIs": [sign_in.url(inputs, client.host, client.callback)],
             }
             for client in clients
-        ],
+        ]
+        # Without an address of their own, Dex sends their users back to their own machine alone.
+        + [{"id": name, "name": name, "public": True} for name in public_clients],
     }
     if inputs.config.identity.connectors:
         config["connectors"] = [

@@ -5,7 +5,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 from components.platform import endpoints
-from components.platform.apps import caching, egress, guardrails, namespaces, secrets, sign_in
+from components.platform.apps import (
+    app_keys,
+    caching,
+    egress,
+    guardrails,
+    namespaces,
+    secrets,
+    sign_in,
+)
 from components.platform.apps.parts import (
     calls_api_server,
     compute,
@@ -395,6 +403,7 @@ def tenants(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             ),
             service_keys=(
                 ServiceKey(alias="metrics", secret=METRICS_KEY, routes=("/metrics", "/metrics/")),
+                *app_keys.service_keys(inputs),
             ),
             metrics_key=METRICS_KEY,
         )
@@ -416,8 +425,9 @@ def tenants(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     entries=(SecretEntry(key=METRICS_KEY.key, remote_id=_METRICS_KEY.remote_id),),
                 ),
                 _spend_datasource(),
+                *app_keys.job_secrets(inputs),
             ),
-            generates=(_METRICS_KEY,),
+            generates=(_METRICS_KEY, *app_keys.generated_keys(inputs)),
             connections=(
                 Connection(client=TEAMS_PODS, server=LITELLM_PODS, ports=(endpoints.LITELLM.port,)),
                 *((calls_api_server(TEAMS_PODS),) if inputs.tenants else ()),
@@ -533,16 +543,21 @@ def _traces(inputs: PlatformInputs) -> bool:
 
 
 def _bounds(inputs: PlatformInputs) -> dict[str, Any]:
-    """Return what any key may have at most: as much as the greatest tenant.
+    """Return what any key may have at most: as much as the greatest tenant or system.
 
     A key that is made without limits gets these, so that none is without.
     """
     if not inputs.tenants:
         return {}
+    budgets = [tenant.budget.usd for tenant in inputs.tenants]
     limits = [tenant.rate_limits for tenant in inputs.tenants]
+    if app_keys.app_keys(inputs):
+        # LiteLLM refuses what is above, even if its administrator asks for it.
+        budgets.append(inputs.config.experience.budget.usd)
+        limits.append(inputs.config.experience.rate_limits)
     return {
         "upperbound_key_generate_params": {
-            "max_budget": max(tenant.budget.usd for tenant in inputs.tenants),
+            "max_budget": max(budgets),
             "budget_duration": "30d",
             "tpm_limit": max(one.tokens_per_minute for one in limits),
             "rpm_limit": max(one.requests_per_minute for one in limits),

@@ -36,6 +36,10 @@ OPENCOST: Final = "opencost"
 OPENBAO: Final = "openbao"
 EGRESS: Final = "egress"
 GUARDRAILS: Final = "guardrails"
+EXPERIENCE: Final = "experience"
+KEY_PORTAL: Final = "key-portal"
+N8N: Final = "n8n"
+MCP: Final = "mcp"
 
 KUBE_SYSTEM: Final = "kube-system"
 """Not ours: charts put the role bindings there that the API server's extension mechanism reads."""
@@ -67,6 +71,10 @@ POD_SECURITY: Final[Mapping[str, PodSecurity]] = MappingProxyType(
         OPENBAO: "restricted",
         EGRESS: "restricted",
         GUARDRAILS: "restricted",
+        EXPERIENCE: "restricted",
+        KEY_PORTAL: "restricted",
+        N8N: "restricted",
+        MCP: "restricted",
     }
 )
 

@@ -49,6 +49,7 @@ def entry(  # noqa: PLR0913 - a parameter for each field of an entry that builde
     connections: tuple[Connection, ...] = (),
     hosts: tuple[Host, ...] = (),
     sign_in_clients: tuple[SignInClient, ...] = (),
+    public_clients: tuple[str, ...] = (),
     dashboards: tuple[str, ...] = (),
     rules: tuple[str, ...] = (),
 ) -> CatalogueEntry:
@@ -72,6 +73,7 @@ def entry(  # noqa: PLR0913 - a parameter for each field of an entry that builde
         connections=connections,
         hosts=hosts,
         sign_in_clients=sign_in_clients,
+        public_clients=public_clients,
         dashboards=dashboards,
         rules=rules,
     )

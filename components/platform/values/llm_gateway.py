@@ -95,12 +95,26 @@ class Team(ChartValues):
     )
 
 
+class Spending(ChartValues):
+    """Which models a key may call, and how much."""
+
+    models: tuple[Name, ...] = Field(min_length=1)
+    max_budget_usd: float = Field(gt=0)
+    budget_duration: Literal["1d", "7d", "30d"] = "30d"
+    requests_per_minute: int = Field(ge=1)
+    tokens_per_minute: int = Field(ge=1)
+    parallel_requests: int = Field(ge=1)
+
+
 class ServiceKey(ChartValues):
     """A key of LiteLLM whose value is made elsewhere: the Job only tells LiteLLM of it."""
 
     alias: Name
     secret: SecretKey = Field(description="In the release's namespace; starts with sk-.")
-    routes: tuple[str, ...] = Field(min_length=1, description="Paths that it may call.")
+    routes: tuple[str, ...] = Field(
+        min_length=1, description="Paths that it may call, or LiteLLM's name of a group of them."
+    )
+    spending: Spending | None = Field(default=None, description="None can call no model.")
 
 
 class TenantsValues(ChartValues):

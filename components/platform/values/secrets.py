@@ -69,7 +69,12 @@ class GeneratedSecret(ChartValues):
     """A secret that the cluster makes once and pushes to the store, never over one that exists."""
 
     remote_id: Name = Field(description="Also the name of the generator, hence a DNS label.")
-    length: int = Field(default=48, ge=24, le=128, description="Random letters and digits.")
+    length: int = Field(
+        default=48,
+        ge=14,
+        le=128,
+        description="Random letters and digits; 14 are 83 bits, for systems that take no more.",
+    )
     prefix: str = Field(
         default="",
         pattern=r"^[a-z-]*$",
