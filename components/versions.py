@@ -273,13 +273,6 @@ OPENBAO: Final = ChartPin(
     version="0.29.2",
 )
 
-# renovate: datasource=helm depName=velero registryUrl=https://vmware-tanzu.github.io/helm-charts
-VELERO: Final = ChartPin(
-    repository="https://vmware-tanzu.github.io/helm-charts",
-    chart="velero",
-    version="12.1.0",
-)
-
 # renovate: datasource=docker depName=ghcr.io/kserve/charts/kserve-crd
 KSERVE_CRD: Final = ChartPin(
     repository="ghcr.io/kserve/charts",

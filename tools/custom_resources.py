@@ -106,12 +106,6 @@ SYSTEMS: Final = (
         chart="29.0.0",
     ),
     Definitions(
-        module="github.com/vmware-tanzu/velero",
-        folders=("config/crd",),
-        installed="v1.18.1",
-        chart="12.1.0",
-    ),
-    Definitions(
         module="sigs.k8s.io/external-dns",
         folders=("config/crd/standard",),
         installed="v0.21.0",
@@ -145,7 +139,6 @@ CHARTS: Final = {
     "github.com/cloudnative-pg/cloudnative-pg": versions.CLOUDNATIVE_PG,
     "github.com/kyverno/kyverno": versions.KYVERNO,
     "github.com/prometheus-operator/prometheus-operator": versions.PROMETHEUS_OPERATOR_CRDS,
-    "github.com/vmware-tanzu/velero": versions.VELERO,
     "sigs.k8s.io/external-dns": versions.EXTERNAL_DNS,
 }
 """The charts of systems whose charts have versions of their own."""

@@ -16,7 +16,6 @@ require (
 	github.com/kubernetes-csi/external-snapshotter/client/v8 v8.4.0
 	github.com/kyverno/kyverno v1.18.1
 	github.com/prometheus-operator/prometheus-operator v0.91.0
-	github.com/vmware-tanzu/velero v1.18.1
 	sigs.k8s.io/external-dns v0.21.0
 	sigs.k8s.io/gateway-api v1.5.0
 	sigs.k8s.io/gateway-api-inference-extension v1.5.0
