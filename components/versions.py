@@ -392,13 +392,6 @@ BUSYBOX_IMAGE: Final = ImagePin(
     digest="sha256:9532d8c39891ca2ecde4d30d7710e01fb739c87a8b9299685c63704296b16028",
 )
 
-# renovate: datasource=docker depName=node
-NODE_IMAGE: Final = ImagePin(
-    repository="docker.io/library/node",
-    version="20-alpine",
-    digest="sha256:fb4cd12c85ee03686f6af5362a0b0d56d50c58a04632e6c0fb8363f609372293",
-)
-
 # renovate: datasource=docker depName=nvidia/cuda
 CUDA_IMAGE: Final = ImagePin(
     repository="docker.io/nvidia/cuda",

@@ -93,6 +93,14 @@ ELSEWHERE: dict[str, Any] = {
 }
 
 
+EMBEDDINGS: dict[str, Any] = {
+    "name": "embeddings",
+    "engine": "text_embeddings_inference",
+    "source": MODEL["source"],
+    "max_model_len": 512,
+    "price": {"input_usd_per_million_tokens": 0.1},
+}
+
 BAD = [
     Bad(
         mistake="no kind",
@@ -1276,6 +1284,111 @@ BAD = [
         path="platform.alerting",
         says="is the dead man's switch",
         fix="something else",
+    ),
+    Bad(
+        mistake="a budget for systems that the profile does not have",
+        change={"platform.experience": {"budget": {"usd": 5}}},
+        path="platform.experience",
+        says="nobody reads it",
+        fix="platform.profile: full",
+    ),
+    Bad(
+        mistake="limits of a key portal that is off",
+        change={"platform.key_portal": {"max_days": 5}},
+        path="platform.key_portal",
+        says="nobody reads it",
+        fix="platform.features.key_portal: true",
+    ),
+    Bad(
+        mistake="a key portal without anybody who may make keys",
+        change={
+            **FULL_EDGE,
+            "platform.profile": "full",
+            "platform.features": {"public_edge": True, "identity": True, "key_portal": True},
+        },
+        path="platform.features.key_portal",
+        says="no tenant has members",
+        fix="members: [ann@example.com]",
+    ),
+    Bad(
+        mistake="somebody in two tenants",
+        change={
+            "tenants": [
+                {**TENANT, "members": ["ann@example.com"]},
+                {**TENANT, "name": "team-b", "members": ["@example.org", "ann@example.com"]},
+            ]
+        },
+        path="tenants[1].members[1]",
+        says="is in tenant team-a already",
+        fix="remove it from one of them",
+    ),
+    Bad(
+        mistake="a member in capitals, whom nobody would be found as",
+        change={"tenants": [{**TENANT, "members": ["Ann@example.com"]}]},
+        path="tenants[0].members[0]",
+        says="right form",
+    ),
+    Bad(
+        mistake="a coding assistant without an embedding model",
+        change={"platform.profile": "full", "platform.features": {"coding_assistant": True}},
+        path="platform.features.coding_assistant",
+        says="needs an embedding model",
+        fix="text_embeddings_inference",
+    ),
+    Bad(
+        mistake="a coding assistant that chats with a model that makes vectors",
+        change={
+            "platform.profile": "full",
+            "platform.features": {"coding_assistant": True},
+            "platform.coding_assistant": {"chat_model": "embeddings"},
+            "models": [MODEL, EMBEDDINGS],
+        },
+        path="platform.coding_assistant.chat_model",
+        says="no model of this stack that can do this",
+        fix="name a model",
+    ),
+    Bad(
+        mistake="two embedding models, and no word which one finds code",
+        change={
+            "platform.profile": "full",
+            "platform.features": {"coding_assistant": True},
+            "models": [MODEL, EMBEDDINGS, {**EMBEDDINGS, "name": "others"}],
+        },
+        path="platform.coding_assistant.embedding_model",
+        says="more than one",
+        fix="embedding_model: embeddings",
+    ),
+    Bad(
+        mistake="a template that leaves out what stands behind the gap",
+        change={"platform.coding_assistant": {"completion_template": "{prefix}"}},
+        path="platform.coding_assistant.completion_template",
+        says="right form",
+    ),
+    Bad(
+        mistake="an MCP server with the name of the platform's own",
+        change={
+            **FULL_EDGE,
+            "platform.features": {"public_edge": True, "identity": True, "mcp_gateway": True},
+            "platform.mcp_gateway": {"servers": [{"name": "platform", "host": "mcp.example.org"}]},
+        },
+        path="platform.mcp_gateway.servers[0].name",
+        says="platform's own tools",
+        fix="another name",
+    ),
+    Bad(
+        mistake="two MCP servers of one name",
+        change={
+            **FULL_EDGE,
+            "platform.features": {"public_edge": True, "identity": True, "mcp_gateway": True},
+            "platform.mcp_gateway": {
+                "servers": [
+                    {"name": "docs", "host": "mcp.example.org"},
+                    {"name": "docs", "host": "mcp.example.net"},
+                ]
+            },
+        },
+        path="platform.mcp_gateway.servers[1].name",
+        says="is used 2 times",
     ),
 ]
 

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 Json = dict[str, Any]
 
@@ -148,7 +148,7 @@ class LiteLlm:
         if not isinstance(found, dict):
             msg = f"{what}: the answer is no object"
             raise LiteLlmError(msg)
-        return found
+        return cast("Json", found)
 
 
 def _key(one: Json) -> Key:
