@@ -1,5 +1,7 @@
 """What charts/network renders, as the API server would read it."""
 
+import ipaddress
+
 import pytest
 
 from components.platform.values.network import (
@@ -55,7 +57,18 @@ def test_pods_are_chosen_by_namespace_and_labels_together() -> None:
 def test_the_internet_is_public_addresses_alone() -> None:
     _, egress = rule("internet")
     (peer,) = egress["to"]
-    assert {"10.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16"} <= set(peer["ipBlock"]["except"])
+    closed = [ipaddress.ip_network(one) for one in peer["ipBlock"]["except"]]
+    inside = (
+        *("10.1.2.3", "172.31.0.1", "192.168.1.1", "100.127.255.254"),
+        # Where clouds answer about the machine itself.
+        *("169.254.169.254", "169.254.169.252", "100.100.100.200"),
+        # Ranges that GKE takes for pods and Services too, and nobody else has.
+        *("192.0.0.10", "198.19.0.1", "240.10.0.1"),
+    )
+    for address in inside:
+        assert any(ipaddress.ip_address(address) in network for network in closed), address
+    for address in ("8.8.8.8", "140.82.112.3", "199.36.153.8"):
+        assert not any(ipaddress.ip_address(address) in network for network in closed), address
 
 
 @pytest.mark.parametrize("kind", ["api-server", "nodes", "anyone"])

@@ -23,7 +23,17 @@ can say of the API server's and the nodes' own, because plugins do not match tho
 {{- else if eq .peer.kind "internet" -}}
 - ipBlock:
     cidr: 0.0.0.0/0
-    except: [10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+    # Besides private and link-local ones, those that are nobody's and that clouds give to clusters.
+    except:
+      - 10.0.0.0/8
+      - 100.64.0.0/10
+      - 127.0.0.0/8
+      - 169.254.0.0/16
+      - 172.16.0.0/12
+      - 192.0.0.0/24
+      - 192.168.0.0/16
+      - 198.18.0.0/15
+      - 240.0.0.0/4
 {{- else if eq .peer.kind "metadata-server" -}}
 - ipBlock:
     cidr: 169.254.169.252/32
