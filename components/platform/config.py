@@ -6,6 +6,7 @@ Shapes, limits and defaults of one section each. Rules between sections are in
 
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self, cast
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -16,6 +17,8 @@ from pydantic import (
     Tag,
     model_validator,
 )
+
+HTTPS_PORT: Final = 443
 
 DnsLabel = Annotated[
     str,
@@ -288,6 +291,29 @@ class OidcConnector(Section):
     )
     client_id: ClientId
     client_secret: ClientSecretId
+
+    @property
+    def port(self) -> int:
+        """The port of the issuer, to which alone the network lets the identity provider out.
+
+        Raises:
+            ValueError: the URL names none that there is.
+        """
+        port = urlsplit(self.issuer).port
+        return HTTPS_PORT if port is None else port
+
+    @model_validator(mode="after")
+    def _issuer_has_a_port(self) -> Self:
+        try:
+            can_be_called = self.port > 0
+        except ValueError:
+            can_be_called = False
+        if not can_be_called:
+            msg = (
+                "the issuer's URL has no port from 1 to 65535; correct it, or leave it out for 443"
+            )
+            raise ValueError(msg)
+        return self
 
 
 def _connector_tag(value: object) -> str | None:

@@ -361,6 +361,25 @@ BAD = [
         fix="identity: true",
     ),
     Bad(
+        mistake="an identity provider at a port that there is not",
+        change={
+            **SIGN_IN,
+            "platform.identity": {
+                "connectors": [
+                    {
+                        "provider": "oidc",
+                        "name": "keycloak",
+                        "issuer": "https://keycloak.example.com:70000/realms/your-org",
+                        "client_id": "llmp",
+                        "client_secret": "keycloak-client-secret",
+                    }
+                ]
+            },
+        },
+        path="platform.identity.connectors[0]",
+        says="no port from 1 to 65535",
+    ),
+    Bad(
         mistake="two connectors of one name",
         change={**SIGN_IN, "platform.identity": {"connectors": [GITHUB, GITHUB]}},
         path="platform.identity.connectors[1]",

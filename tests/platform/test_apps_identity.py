@@ -212,6 +212,21 @@ def test_dex_calls_the_internet_only_where_people_have_accounts_elsewhere() -> N
     assert not calls(None)
 
 
+def test_dex_reaches_an_identity_provider_on_the_port_of_its_url() -> None:
+    def ports(*issuers: str) -> set[int]:
+        connectors = tuple(
+            CONNECTORS[2].model_copy(update={"name": f"oidc-{number}", "issuer": issuer})
+            for number, issuer in enumerate(issuers)
+        )
+        dex = entries(signed_in(settings=IdentityConfig(connectors=connectors)))["dex"]
+        (way_out,) = [one for one in dex.connections if one.server is Outside.INTERNET]
+        return set(way_out.ports)
+
+    assert ports("https://sso.example.com:8443/realms/one") == {8443}
+    assert ports("https://sso.example.com/realms/one") == {443}
+    assert ports("https://a.example.com", "https://b.example.com:9443") == {443, 9443}
+
+
 def test_connectors_let_in_their_own_organisation_alone() -> None:
     found = config(entries(signed_in(settings=IdentityConfig(connectors=CONNECTORS))))["connectors"]
     by_id = {one["id"]: one for one in found}
@@ -277,6 +292,13 @@ def test_oauth2_proxy_reads_all_three_keys_from_a_secret_of_ours() -> None:
     keys = {one.key for one in secret.entries} | set(secret.literals)
     assert keys == {"client-id", "client-secret", "cookie-secret"}
     assert secret.literals == {"client-id": "oauth2-proxy"}
+
+
+def test_sign_in_takes_nothing_from_grafanas_other_settings() -> None:
+    security = values(entries(signed_in())["kube-prometheus-stack"])["grafana"]["grafana.ini"][
+        "security"
+    ]
+    assert security == {"cookie_secure": True, "disable_gravatar": True}
 
 
 @pytest.mark.parametrize("profile", PROFILES)

@@ -29,6 +29,7 @@ from components.platform.catalogue import (
     UpstreamChart,
 )
 from components.platform.config import (
+    HTTPS_PORT,
     GitHubConnector,
     GoogleConnector,
     IdentityConnector,
@@ -230,7 +231,7 @@ def dex(inputs: PlatformInputs, entries: Sequence[CatalogueEntry]) -> tuple[Cata
                 # Its storage: custom resources, whose definitions it makes itself.
                 calls_api_server(sign_in.DEX_PODS),
                 scraped(sign_in.DEX_PODS, _TELEMETRY_PORT),
-                *((calls_internet(sign_in.DEX_PODS),) if connectors else ()),
+                *_connector_connections(connectors),
             ),
             hosts=(
                 Host(
@@ -246,6 +247,12 @@ def dex(inputs: PlatformInputs, entries: Sequence[CatalogueEntry]) -> tuple[Cata
             sign_in_clients=own,
         ),
     )
+
+
+def _connector_connections(connectors: Sequence[IdentityConnector]) -> tuple[Connection, ...]:
+    """Return the ways to the providers of identities, on the ports that their URLs name."""
+    ports = {one.port if isinstance(one, OidcConnector) else HTTPS_PORT for one in connectors}
+    return (calls_internet(sign_in.DEX_PODS, *sorted(ports)),) if ports else ()
 
 
 def _argo_cd_client() -> tuple[SignInClient, ...]:
