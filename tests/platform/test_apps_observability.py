@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from components.contract import SubstrateContract
 from components.platform.apps.observability import runbooks_url
 from components.platform.catalogue import PlatformInputs
 from components.platform.config import (
@@ -258,6 +259,63 @@ def test_prod_has_two_alertmanagers_that_tell_each_other_what_was_sent() -> None
 
 def test_prometheus_and_grafana_reach_alertmanager() -> None:
     assert callers(entries(), ALERTMANAGER) == {"monitoring"}
+
+
+def test_alertmanager_gets_out_to_receivers_alone() -> None:
+    def destinations(of: PlatformInputs) -> list[object]:
+        return [
+            one.server
+            for entry in entries(of).values()
+            for one in entry.connections
+            if isinstance(one.client, Pods)
+            and one.client.namespace == "monitoring"
+            and one.client.labels.items() <= ALERTMANAGER.labels.items()
+        ]
+
+    assert destinations(inputs()) == []
+    assert destinations(with_alerting()) == [Outside.INTERNET]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "prometheus",
+        "grafana",
+        "kube-state-metrics",
+        "kube-prometheus-stack-prometheus-operator",
+    ],
+)
+def test_who_watches_the_cluster_calls_its_api(name: str) -> None:
+    pods = Pods(namespace="monitoring", labels={"app.kubernetes.io/name": name})
+    assert any(
+        one.client == pods and one.server is Outside.API_SERVER
+        for one in entries()["kube-prometheus-stack"].connections
+    )
+
+
+@pytest.mark.parametrize(("contract", "reads"), [(GKE, False), (HETZNER, True)])
+def test_prometheus_reads_coredns_where_there_is_one(
+    contract: SubstrateContract, *, reads: bool
+) -> None:
+    entry = entries(inputs(contract=contract))["kube-prometheus-stack"]
+    assert values(entry)["coreDns"]["enabled"] is reads
+    assert reads == any(
+        isinstance(one.server, Pods) and one.server.namespace == "kube-system"
+        for one in entry.connections
+    )
+
+
+def test_grafana_fetches_no_code_at_its_start_and_tells_nobody_who_its_users_are() -> None:
+    for of in (inputs(), inputs(contract=HETZNER)):
+        settings = stack(of)["grafana"]["grafana.ini"]
+        assert settings["plugins"]["preinstall_disabled"] is True
+        assert settings["plugins"]["plugin_admin_enabled"] is False
+        assert settings["security"]["disable_gravatar"] is True
+        assert not any(
+            settings["analytics"][key]
+            for key in ("reporting_enabled", "check_for_updates", "check_for_plugin_updates")
+        )
+        assert settings["news"]["news_feed_enabled"] is False
 
 
 def test_an_alert_of_a_model_that_is_gone_hides_what_follows_from_it() -> None:

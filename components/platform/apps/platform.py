@@ -299,8 +299,7 @@ def kube_prometheus_stack(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "kubeEtcd": {"enabled": False},
                     # Cilium and Dataplane V2 replace it.
                     "kubeProxy": {"enabled": False},
-                    # GKE runs kube-dns instead.
-                    "coreDns": {"enabled": inputs.contract.cloud != "gcp"},
+                    "coreDns": {"enabled": _has_coredns(inputs)},
                     "prometheusOperator": {
                         "resources": compute(50, 256),
                         "admissionWebhooks": {"patch": {"resources": compute(10, 64)}},
@@ -313,6 +312,7 @@ def kube_prometheus_stack(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     "grafana": _grafana(inputs),
                     "kube-state-metrics": {
                         "resources": compute(20, 128),
+                        "collectors": list(_STATE_COLLECTORS),
                         # Who pays for what, and which Deployment runs which model.
                         "metricLabelsAllowlist": [
                             "deployments=[llmp.dev/model]",
@@ -381,14 +381,43 @@ def _grafana_host(inputs: PlatformInputs) -> tuple[Host, ...]:
     )
 
 
+_STATE_COLLECTORS: Final = (
+    "cronjobs",
+    "daemonsets",
+    "deployments",
+    "horizontalpodautoscalers",
+    "jobs",
+    "namespaces",
+    "nodes",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "poddisruptionbudgets",
+    "pods",
+    "replicasets",
+    "resourcequotas",
+    "statefulsets",
+)
+"""What rules and dashboards read of the cluster's objects. Its rights follow from it: by default it
+may read every Secret and ConfigMap of the cluster."""
+
+
+def _has_coredns(inputs: PlatformInputs) -> bool:
+    """Return whether CoreDNS answers names: GKE runs kube-dns instead."""
+    return inputs.contract.cloud != "gcp"
+
+
 def _monitoring_connections(inputs: PlatformInputs) -> tuple[Connection, ...]:
     operator = Pods(
         namespace=namespaces.MONITORING,
         labels={"app.kubernetes.io/name": "kube-prometheus-stack-prometheus-operator"},
     )
+    state = Pods(
+        namespace=namespaces.MONITORING, labels={"app.kubernetes.io/name": "kube-state-metrics"}
+    )
     found = [
-        # Prometheus and Grafana's sidecars discover, the operator and its certificate Jobs write.
-        calls_api_server(Pods(namespace=namespaces.MONITORING)),
+        # Prometheus and Grafana's sidecars discover, kube-state-metrics reads, the operator and its
+        # certificate Jobs write. Not Alertmanager: its way out leads to receivers alone.
+        *(calls_api_server(pods) for pods in (PROMETHEUS_PODS, GRAFANA_PODS, state, operator)),
         webhook(operator, 10250),
         scraped(operator, 10250),
         scraped(GRAFANA_PODS, 3000),
@@ -396,19 +425,13 @@ def _monitoring_connections(inputs: PlatformInputs) -> tuple[Connection, ...]:
         # Also where Prometheus sends its alerts.
         scraped(ALERTMANAGER_PODS, 9093, 8080),
         Connection(client=GRAFANA_PODS, server=ALERTMANAGER_PODS, ports=(9093,)),
-        scraped(
-            Pods(
-                namespace=namespaces.MONITORING,
-                labels={"app.kubernetes.io/name": "kube-state-metrics"},
-            ),
-            8080,
-        ),
+        scraped(state, 8080),
         Connection(client=GRAFANA_PODS, server=PROMETHEUS_PODS, ports=(9090,)),
         # The kubelet, and node-exporter in the host's network.
         Connection(client=PROMETHEUS_PODS, server=Outside.NODES, ports=(10250, 9100)),
-        # CoreDNS.
-        scraped(Pods(namespace=namespaces.KUBE_SYSTEM), 9153),
     ]
+    if _has_coredns(inputs):
+        found.append(scraped(Pods(namespace=namespaces.KUBE_SYSTEM), 9153))
     if has_several_replicas(inputs):
         # They tell each other what was sent, so that nobody is told twice.
         found += [
@@ -548,7 +571,18 @@ def _grafana(inputs: PlatformInputs) -> dict[str, Any]:
         # It would run a floating image, and Argo CD does not run Helm tests.
         "testFramework": {"enabled": False},
         "grafana.ini": {
-            "analytics": {"reporting_enabled": False, "check_for_updates": False},
+            "analytics": {
+                "reporting_enabled": False,
+                "check_for_updates": False,
+                "check_for_plugin_updates": False,
+            },
+            # Grafana 13 brings its data sources as plugins in the image. By default it looks at
+            # each start for newer ones, ends those that it wants to replace, and then fails where
+            # it cannot fetch or write: the data source is gone.
+            "plugins": {"preinstall_disabled": True, "plugin_admin_enabled": False},
+            "news": {"news_feed_enabled": False},
+            # Pictures of people, which it would fetch by their e-mail addresses.
+            "security": {"disable_gravatar": True},
             "users": {"allow_sign_up": False},
             "auth.anonymous": {"enabled": False},
         },
@@ -563,7 +597,9 @@ def _grafana(inputs: PlatformInputs) -> dict[str, Any]:
         },
     }
     if sign_in.has_sign_in(inputs):
-        values["grafana.ini"] |= _grafana_sign_in(inputs)
+        settings = _grafana_sign_in(inputs)
+        settings["security"] |= values["grafana.ini"]["security"]
+        values["grafana.ini"] |= settings
         values["envValueFrom"] = {
             "GF_AUTH_GENERIC_OAUTH_CLIENT_SECRET": {
                 "secretKeyRef": {"name": GRAFANA_SIGN_IN, "key": "client-secret"}
@@ -610,6 +646,15 @@ def keda(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
         "operator": {"replicaCount": replicas(inputs)},
         "metricsServer": {"replicaCount": replicas(inputs)},
         "webhooks": {"replicaCount": replicas(inputs)},
+        # By default it may read everything in the cluster, Secrets too, and scale any kind. What it
+        # scales are Deployments, and models on several nodes.
+        "permissions": {"operator": {"restrict": {"secret": True}}},
+        "rbac": {
+            "enabledCustomScaledRefKinds": inputs.config.features.multi_node,
+            "scaledRefKinds": [
+                {"apiGroup": "leaderworkerset.x-k8s.io", "kind": "leaderworkersets"}
+            ],
+        },
         "prometheus": {"operator": {"enabled": True}},
         "topologySpreadConstraints": {
             part: spread(inputs, pods) for part, pods in _KEDA_PODS.items()
