@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from components.platform.apps import catalogue
+from components.platform.apps.parts import PROMETHEUS_PODS
 from components.platform.catalogue import (
     CatalogueEntry,
     Kustomization,
@@ -22,6 +23,7 @@ from components.platform.manifests import CLUSTER_KINDS
 from components.platform.network import Outside, Pods
 from components.substrate.gke_network import WEBHOOK_PORTS
 from tests import pairwise
+from tests.closure import ports
 from tests.closure.references import references
 from tests.closure.world import (
     BUILT_IN_GROUPS,
@@ -152,6 +154,28 @@ def test_whoever_knows_an_address_may_connect_to_it(name: str) -> None:
                 ):
                     cut_off.add((entry.name, namespace, service))
     assert cut_off == set()
+
+
+@STACKS
+@pytest.mark.charts
+def test_prometheus_reaches_every_port_that_a_monitor_names(name: str) -> None:
+    of = world_of(name)
+    connections = [one for entry in of.entries for one in entry.connections]
+    called = [*ports.upstream(of, "read"), *ports.read_by_own_monitors(of)]
+    assert called
+    closed = [one for one in called if not one.is_open(PROMETHEUS_PODS, connections)]
+    assert closed == []
+
+
+@STACKS
+@pytest.mark.charts
+def test_the_api_server_reaches_every_webhook_and_every_api_that_it_hands_on_to(name: str) -> None:
+    of = world_of(name)
+    connections = [one for entry in of.entries for one in entry.connections]
+    called = list(ports.upstream(of, "called"))
+    assert called
+    closed = [one for one in called if not one.is_open(Outside.API_SERVER, connections)]
+    assert closed == []
 
 
 @STACKS

@@ -2,7 +2,7 @@
 
 Our own charts are rendered by the real helm. Of upstream charts, `upstream.json` says what they
 made when they were rendered with our values at the pinned version: Services with their ports, the
-labels of pods, and names of objects.
+labels of pods, names of objects, and the ports that monitors and webhooks lead to.
 """
 
 import json
