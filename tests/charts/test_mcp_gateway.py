@@ -57,9 +57,11 @@ def test_whoever_has_no_token_is_told_where_tokens_come_from() -> None:
 
 
 def test_servers_of_others_are_those_of_the_list_by_https_with_their_tokens() -> None:
-    objects = render("mcp-gateway", MCP_GATEWAY)
+    objects = render("mcp-gateway", MCP_GATEWAY, namespace="mcp")
     own, docs, opened = only(objects, "AgentgatewayBackend")["spec"]["mcp"]["targets"]
-    assert own["static"]["backendRef"] == {"name": only(objects, "Service")["metadata"]["name"]}
+    service = only(objects, "Service")
+    assert own["static"]["host"] == f"{service['metadata']['name']}.mcp.svc.cluster.local"
+    assert own["static"]["port"] == service["spec"]["ports"][0]["port"]
     assert docs["static"]["host"] == "mcp.example.org"
     assert docs["static"]["policies"] == {"tls": {}, "auth": {"secretRef": {"name": "docs-token"}}}
     assert opened["static"]["policies"] == {"tls": {}}
