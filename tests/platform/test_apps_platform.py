@@ -85,6 +85,23 @@ def test_each_part_of_keda_is_spread_by_its_own_pods() -> None:
     ]
 
 
+@pytest.mark.parametrize("multi_node", [False, True])
+def test_keda_reads_no_secret_and_scales_only_what_models_run_as(*, multi_node: bool) -> None:
+    features = Features(autoscaling=True, multi_node=multi_node)
+    found = values(entries(inputs(features=features))["keda"])
+    assert found["permissions"]["operator"]["restrict"]["secret"] is True
+    assert found["rbac"] == {
+        "enabledCustomScaledRefKinds": multi_node,
+        "scaledRefKinds": [{"apiGroup": "leaderworkerset.x-k8s.io", "kind": "leaderworkersets"}],
+    }
+
+
+def test_kube_state_metrics_reads_neither_secrets_nor_config_maps() -> None:
+    collectors = values(entries()["kube-prometheus-stack"])["kube-state-metrics"]["collectors"]
+    assert not {"secrets", "configmaps"} & set(collectors)
+    assert {"pods", "deployments", "namespaces", "nodes", "statefulsets"} <= set(collectors)
+
+
 def test_external_secrets_carries_the_identity_that_the_substrate_promises() -> None:
     account = values(entries()["external-secrets"])["serviceAccount"]
     identity = GKE.workload_identities["external_secrets"]
