@@ -168,6 +168,8 @@ def test_loki_brings_no_caches_proxies_or_tests_of_its_own() -> None:
     for part in ("chunksCache", "resultsCache", "gateway", "lokiCanary", "test"):
         assert set_values[part] == {"enabled": False}
     assert set_values["sidecar"]["rules"]["enabled"] is False
+    assert set_values["defaults"]["automountServiceAccountToken"] is False
+    assert set_values["rbac"]["namespaced"] is True
 
 
 def test_the_disk_is_of_the_class_that_the_substrate_promises() -> None:

@@ -259,6 +259,10 @@ def _loki_values(inputs: PlatformInputs) -> dict[str, Any]:
         # It joins itself before it is ready, and ends when it cannot.
         "memberlist": {"service": {"publishNotReadyAddresses": True}},
         "serviceAccount": {"automountServiceAccountToken": False},
+        # What the pods say of it wins, and these defaults say that they want the token.
+        "defaults": {"automountServiceAccountToken": False},
+        # Else it gets a role in the whole cluster, if an empty one.
+        "rbac": {"namespaced": True},
         **{part: {"replicas": 0} for part in ("read", "write", "backend")},
         # Together they ask for 10 GiB of memory to speed up what one replica answers itself.
         "chunksCache": {"enabled": False},
