@@ -5,6 +5,7 @@ import pytest
 from components.platform.apps import catalogue
 from components.platform.network import Connection, Outside, Pods, policies
 from components.platform.values.network import NetworkPolicyValues
+from tests import pairwise
 from tests.platform.samples import HETZNER, entries, inputs, tenant, values
 
 WEB = Pods(namespace="web", labels={"app": "web"})
@@ -87,6 +88,52 @@ def test_tenants_call_litellm_and_never_each_other() -> None:
         for one in connections
     )
     assert not any(one.client == team_a and one.server == team_b for one in connections)
+
+
+@pytest.mark.parametrize("name", sorted(pairwise.stacks()))
+def test_tenants_call_litellm_openbao_the_internet_and_themselves_alone(name: str) -> None:
+    stack = pairwise.stacks()[name]
+    connections = [one for entry in catalogue(stack) for one in entry.connections]
+    for tenant_name in (one.name for one in stack.tenants):
+        pods = Pods(namespace=tenant_name)
+        called = {
+            one.server.namespace if isinstance(one.server, Pods) else one.server
+            for one in connections
+            if isinstance(one.client, Pods) and one.client.namespace == tenant_name
+        }
+        assert called <= {tenant_name, "litellm", "openbao", Outside.INTERNET}
+        callers = {
+            one.client
+            if not isinstance(one.client, Pods)
+            else (one.client.namespace, *one.client.labels)
+            for one in connections
+            if isinstance(one.server, Pods) and one.server.namespace == pods.namespace
+        }
+        assert callers <= {(tenant_name,)}
+        # The proxy, and neither its database nor its caches.
+        assert all(
+            one.server.labels == {"app.kubernetes.io/name": "litellm"}
+            for one in connections
+            if one.client == pods
+            and isinstance(one.server, Pods)
+            and one.server.namespace == "litellm"
+        )
+
+
+@pytest.mark.parametrize("name", sorted(pairwise.stacks()))
+def test_only_pods_with_a_cloud_identity_reach_the_metadata_server(name: str) -> None:
+    stack = pairwise.stacks()[name]
+    reading = [
+        one.client
+        for entry in catalogue(stack)
+        for one in entry.connections
+        if one.server is Outside.METADATA_SERVER
+    ]
+    trusted = {one.namespace for one in stack.contract.workload_identities.values()}
+    for client in reading:
+        assert isinstance(client, Pods)
+        assert client.namespace in trusted
+        assert client.labels
 
 
 def test_no_engine_and_no_database_reaches_the_internet_without_need() -> None:
