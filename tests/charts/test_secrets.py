@@ -207,7 +207,7 @@ def test_the_default_renders_nothing() -> None:
             ),
             "must be the same",
         ),
-        (lambda: GeneratedSecret(remote_id="short", length=8), "greater than or equal to 24"),
+        (lambda: GeneratedSecret(remote_id="short", length=8), "greater than or equal to 14"),
         (
             lambda: ConsumerSecret(
                 name="x",
