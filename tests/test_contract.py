@@ -11,7 +11,7 @@ from tests.samples import contract
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = re.compile(r"llmp\.dev/([a-z-]+)")
-NOT_CONTRACT = {"model", "layer", "tenant", "kueue-managed", "scripts"}
+NOT_CONTRACT = {"environment", "kueue-managed", "layer", "model", "scripts", "team", "tenant"}
 """Labels and annotations of our own objects that share the prefix."""
 
 

@@ -15,6 +15,7 @@ TOKENS = {
     "llmp:substrate:ArgoCd",
     "llmp:substrate:ExistingCluster",
     "llmp:substrate:GkeCluster",
+    "llmp:substrate:GkeDnsAccess",
     "llmp:substrate:GkeModelRegistry",
     "llmp:substrate:GkeNetwork",
     "llmp:substrate:GkeNodeIdentity",
