@@ -123,7 +123,7 @@ def observability(
     """Dashboards, rules, objectives, monitors and receivers of all entries."""
     names = {one.name for one in entries}
     monitors = (_ARGO_CD_MONITOR, *(one for name, one in MONITORS.items() if name in names))
-    rules = ("argo-cd", *(name for one in entries for name in one.rules))
+    rules = ("systems", "argo-cd", *(name for one in entries for name in one.rules))
     dashboards = ("platform", *(name for one in entries for name in one.dashboards))
     values = ObservabilityValues(
         dashboards=tuple(dict.fromkeys(dashboards)),

@@ -26,6 +26,34 @@ def engine(wanted: str, available: str) -> dict[str, str]:
     }
 
 
+def stateful_set(namespace: str, name: str, wanted: str, ready: str) -> dict[str, str]:
+    """Return what kube-state-metrics tells of a StatefulSet."""
+    at = f'namespace="{namespace}", statefulset="{name}"'
+    return {
+        f"kube_statefulset_replicas{{{at}}}": wanted,
+        f"kube_statefulset_status_replicas_ready{{{at}}}": ready,
+    }
+
+
+def engine_on_nodes(wanted: str, leaders: str, workers: str = "1x300") -> dict[str, str]:
+    """Return what kube-state-metrics tells of model qwen, each replica of which spans two nodes."""
+    return {
+        **stateful_set("serving", "qwen-vllm-nodes", wanted, leaders),
+        **stateful_set("serving", "qwen-vllm-nodes-0", "1x300", workers),
+    }
+
+
+def scaler(kind: str, name: str, replicas: str) -> dict[str, str]:
+    """Return what kube-state-metrics tells of a scaler that has as many replicas as it may."""
+    of = f'namespace="serving", horizontalpodautoscaler="keda-hpa-{name}"'
+    target = f'scaletargetref_kind="{kind}", scaletargetref_name="{name}"'
+    return {
+        f"kube_horizontalpodautoscaler_status_current_replicas{{{of}}}": replicas,
+        f"kube_horizontalpodautoscaler_spec_max_replicas{{{of}}}": replicas,
+        f"kube_horizontalpodautoscaler_info{{{of}, {target}}}": "1x300",
+    }
+
+
 def waiting(values: str) -> dict[str, str]:
     return {'vllm:num_requests_waiting{model_name="qwen", pod="qwen-1"}': values}
 
@@ -198,13 +226,7 @@ SERVING: Final = (
         series={
             **engine("2x60", "2x60"),
             **waiting("4x60"),
-            'kube_horizontalpodautoscaler_status_current_replicas{namespace="serving", '
-            'horizontalpodautoscaler="keda-hpa-qwen-vllm"}': "2x60",
-            'kube_horizontalpodautoscaler_spec_max_replicas{namespace="serving", '
-            'horizontalpodautoscaler="keda-hpa-qwen-vllm"}': "2x60",
-            'kube_horizontalpodautoscaler_info{namespace="serving", '
-            'horizontalpodautoscaler="keda-hpa-qwen-vllm", scaletargetref_kind="Deployment", '
-            'scaletargetref_name="qwen-vllm"}': "1x60",
+            **scaler("Deployment", "qwen-vllm", "2x60"),
         },
         at="20m",
         fires=(MODEL,),
@@ -215,15 +237,59 @@ SERVING: Final = (
         series={
             **engine("2x60", "2x60"),
             **waiting("0x60"),
-            'kube_horizontalpodautoscaler_status_current_replicas{namespace="serving", '
-            'horizontalpodautoscaler="keda-hpa-qwen-vllm"}': "2x60",
-            'kube_horizontalpodautoscaler_spec_max_replicas{namespace="serving", '
-            'horizontalpodautoscaler="keda-hpa-qwen-vllm"}': "2x60",
-            'kube_horizontalpodautoscaler_info{namespace="serving", '
-            'horizontalpodautoscaler="keda-hpa-qwen-vllm", scaletargetref_kind="Deployment", '
-            'scaletargetref_name="qwen-vllm"}': "1x60",
+            **scaler("Deployment", "qwen-vllm", "2x60"),
         },
         at="20m",
+    ),
+    Case(
+        alert="ModelDown",
+        because="the leader of its only replica on two nodes is gone, and a worker is left",
+        series=engine_on_nodes("1x120", "1x60 0x60"),
+        at="70m",
+        fires=(MODEL,),
+    ),
+    Case(
+        alert="ModelDown",
+        because="a replica on two nodes answers as soon as its leader does",
+        series=engine_on_nodes("1x120", "1x120", workers="0x120"),
+        at="70m",
+    ),
+    Case(
+        alert="ModelDown",
+        because="a model on two nodes was stopped",
+        series=engine_on_nodes("1x60 0x60", "1x60 0x60"),
+        at="70m",
+    ),
+    Case(
+        alert="ModelDoesNotStart",
+        because="no leader came in 50 minutes",
+        series=engine_on_nodes("1x120", "0x120"),
+        at="50m",
+        fires=(MODEL,),
+    ),
+    Case(
+        alert="ModelDoesNotStart",
+        because="its leader came after half an hour",
+        series=engine_on_nodes("1x120", "0x30 1x60"),
+        at="50m",
+    ),
+    Case(
+        alert="ModelReplicasMissing",
+        because="one of two groups of nodes never comes",
+        series=engine_on_nodes("2x120", "1x120"),
+        at="50m",
+        fires=(MODEL,),
+    ),
+    Case(
+        alert="ModelAtMaxReplicas",
+        because="all groups of nodes are there and requests wait",
+        series={
+            **engine_on_nodes("2x60", "2x60"),
+            **waiting("4x60"),
+            **scaler("LeaderWorkerSet", "qwen-vllm-nodes", "2x60"),
+        },
+        at="20m",
+        fires=(MODEL,),
     ),
     Case(
         alert="ModelPreemptsRequests",

@@ -188,6 +188,7 @@ KUBERNETES: Final = frozenset(
         "kube_pod_container_status_restarts_total",
         "kube_pod_labels",
         "kube_pod_status_ready",
+        "kube_statefulset_replicas",
         "kube_statefulset_status_replicas_ready",
         "kubelet_volume_stats_available_bytes",
         "kubelet_volume_stats_capacity_bytes",

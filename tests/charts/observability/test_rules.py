@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from components.platform import endpoints
 from tests.charts.observability.cases import CASES, Case
 from tests.charts.observability.rules import FILES, alerts, all_groups, groups
 from tests.charts.promtool import PromtoolError, check_rule_tests, check_rules
+from tests.charts.rendering import only, render
+from tests.charts.values import SEVERAL_NODES
 
 Json = dict[str, Any]
 
@@ -79,6 +82,19 @@ def test_a_wrong_expectation_is_found() -> None:
 @pytest.mark.parametrize("alert", sorted(ALERTS))
 def test_every_alert_is_shown_to_fire_and_not_to_fire(alert: str) -> None:
     assert {bool(case.fires) for case in CASES if case.alert == alert} == {True, False}
+
+
+def test_a_model_on_several_nodes_has_the_name_that_the_rules_know_it_by() -> None:
+    (known,) = (
+        re.findall(r'"model_name", "\$1", "statefulset", "(.+)"', rule["expr"])
+        for group in all_groups()
+        for rule in group["rules"]
+        if rule.get("record") == "llmp:model_workload:info"
+    )
+    objects = render("vllm", SEVERAL_NODES, release=endpoints.vllm_entry("qwen-2"))
+    # The operator calls the StatefulSet of the leaders like their group.
+    group = only(objects, "LeaderWorkerSet")["metadata"]["name"]
+    assert [re.sub(one, r"\1", group) for one in known] == ["qwen-2"]
 
 
 def test_no_alert_has_the_name_of_another() -> None:
