@@ -127,12 +127,23 @@ def _check(
     problems: list[Problem],
     replaced: set[str],
 ) -> BaseModel | None:
+    emptied: set[str] = set()
     for _ in range(_ROUNDS):
         try:
             return model.model_validate_json(json.dumps(data))
         except ValidationError as error:
             details = error.errors(include_url=False)
-        problems.extend(problem_of(model, detail) for detail in details)
+        emptied |= {
+            path_of(_without_tags(detail["loc"])[:-1])
+            for detail in details
+            if _is_taken_out(model, detail)
+        }
+        problems.extend(
+            problem_of(model, detail)
+            for detail in details
+            # It may look wrong only because of what was taken out of it.
+            if path_of(detail["loc"]) not in emptied
+        )
         # Deepest and last first, so that removing a list element moves no other one.
         locations = {_without_tags(detail["loc"]): detail for detail in details}
         for location in sorted(locations, key=_removal_order, reverse=True):
@@ -163,6 +174,17 @@ def _replace(
         except (KeyError, IndexError, TypeError):
             return True  # an error above has removed it already
     return _put_right(parent, location[-1], model, error)
+
+
+def _is_taken_out(model: type[BaseModel], error: ErrorDetails) -> bool:
+    """Return whether a wrong value goes without another in its place, and its section misses it."""
+    field = field_at(model, error["loc"])
+    location = _without_tags(error["loc"])
+    if field is None or not location:
+        return False
+    if isinstance(location[-1], int):
+        return not models_in(field.annotation) and not isinstance(example_of(field), list)
+    return error["type"] != "extra_forbidden" and not field.is_required()
 
 
 def _put_right(

@@ -270,9 +270,16 @@ def _union(model: type[BaseModel], error: ErrorDetails) -> _Wording:
         for one in alternatives
         if key in one.model_fields
     )
+    if not choices:
+        # Weights are told apart by their keys alone.
+        keys = " or ".join(
+            " and ".join(name for name, one in each.model_fields.items() if one.is_required())
+            for each in alternatives
+        )
+        return _Wording(message="is none of the known kinds", allowed=keys, fix=f"give {keys}")
     return _Wording(
         message="is none of the known kinds",
-        allowed=choices or None,
+        allowed=choices,
         fix=f"set {key} to one of: {choices}",
     )
 
