@@ -20,6 +20,17 @@ from pydantic import (
 
 HTTPS_PORT: Final = 443
 
+_YAML_WORDS: Final = frozenset({"false", "n", "no", "null", "off", "on", "true", "y", "yes"})
+
+
+def _is_text(name: str) -> str:
+    # Charts write names without quotes: a namespace `on` would be created as `true`.
+    if name in _YAML_WORDS:
+        msg = f"YAML in charts reads {name} as no text; take another name"
+        raise ValueError(msg)
+    return name
+
+
 DnsLabel = Annotated[
     str,
     Field(
@@ -28,6 +39,7 @@ DnsLabel = Annotated[
         description="lower case letters, digits and hyphens, a letter first, at most 40 characters",
         examples=["team-a"],
     ),
+    AfterValidator(_is_text),
 ]
 """A name that becomes part of Kubernetes names; 40 characters leave room for our suffixes in 53."""
 
@@ -39,6 +51,7 @@ ModelName = Annotated[
         description="lower case letters, digits and hyphens, a letter first, at most 35 characters",
         examples=["qwen-small"],
     ),
+    AfterValidator(_is_text),
 ]
 """What tenants call a model, and its name in the cluster.
 
@@ -55,6 +68,47 @@ HostName = Annotated[
     ),
 ]
 
+OWN_SECRET_IDS: Final = frozenset(
+    {
+        "dex-admin-password",
+        "dex-argocd-client-secret",
+        "dex-grafana-client-secret",
+        "dex-litellm-client-secret",
+        "dex-oauth2-proxy-client-secret",
+        "dex-open-webui-client-secret",
+        "grafana-admin-password",
+        "key-portal-form-secret",
+        "litellm-db-password",
+        "litellm-grafana-ro-password",
+        "litellm-key-n8n",
+        "litellm-key-open-webui",
+        "litellm-key-open-webui-documents",
+        "litellm-key-tabby",
+        "litellm-master-key",
+        "litellm-metrics-key",
+        "litellm-qdrant-key",
+        "litellm-salt-key",
+        "litellm-valkey-password",
+        "n8n-encryption-key",
+        "n8n-owner-password",
+        "oauth2-proxy-cookie-secret",
+        "open-webui-admin-password",
+        "open-webui-session-key",
+        "tabby-admin-password",
+        "vllm-api-key",
+    }
+)
+"""Ids under which the cluster itself puts secrets into the store. `tests` hold it complete."""
+
+
+def _is_supplied(remote_id: str) -> str:
+    # A provider, a chat or a hub would be sent a password of the platform.
+    if remote_id in OWN_SECRET_IDS:
+        msg = f"the cluster makes the secret {remote_id} for itself; put yours under another id"
+        raise ValueError(msg)
+    return remote_id
+
+
 RemoteSecretId = Annotated[
     str,
     Field(
@@ -62,6 +116,7 @@ RemoteSecretId = Annotated[
         description="the id of a secret in the secret store, never the secret itself",
         examples=["cloudflare-api-token"],
     ),
+    AfterValidator(_is_supplied),
 ]
 
 EmailAddress = Annotated[
@@ -167,7 +222,10 @@ class GoogleDns(Section):
     """DNS in a Cloud DNS managed zone, by workload identity."""
 
     provider: Literal["google"]
-    zone: DnsLabel = Field(description="Name of the managed zone.")
+    zone: DnsLabel = Field(
+        description="name of the managed zone: letters, digits and hyphens, without dots",
+        examples=["example-com"],
+    )
 
 
 class NoDns(Section):
@@ -223,12 +281,35 @@ GroupName = Annotated[
     ),
 ]
 
+ConnectorName = Annotated[
+    str,
+    Field(
+        pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$",
+        max_length=30,
+        description="lower case letters, digits and hyphens, a letter first, at most 30 characters",
+        examples=["keycloak"],
+    ),
+    AfterValidator(_is_text),
+]
+"""What tells a connector from the others; 30 characters leave room for our prefix in 53."""
+
+GitHubOrganization = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9-]*$",
+        max_length=39,
+        description="the name of an organisation as it stands in its URL",
+        examples=["your-org"],
+    ),
+]
+
 ClientId = Annotated[
     str,
     Field(
-        min_length=1,
+        # Dex puts variables of its environment where it reads a dollar.
+        pattern=r"^[^\s$]+$",
         max_length=255,
-        description="id of our client at the provider",
+        description="id of our client at the provider, without blanks and dollars",
         examples=["Ov23liExample"],
     ),
 ]
@@ -240,6 +321,7 @@ ClientSecretId = Annotated[
         description="id of our client's secret in the secret store, never the secret itself",
         examples=["github-client-secret"],
     ),
+    AfterValidator(_is_supplied),
 ]
 
 
@@ -247,7 +329,7 @@ class GitHubConnector(Section):
     """GitHub accounts; their groups are `organization:team`."""
 
     provider: Literal["github"]
-    organizations: tuple[str, ...] = Field(
+    organizations: tuple[GitHubOrganization, ...] = Field(
         min_length=1,
         description="who is in none of them cannot sign in",
         examples=[["your-org"]],
@@ -283,7 +365,7 @@ class OidcConnector(Section):
     """Any provider of OpenID Connect, such as Keycloak or Entra ID: whoever it knows signs in."""
 
     provider: Literal["oidc"]
-    name: DnsLabel
+    name: ConnectorName
     issuer: str = Field(
         pattern=r"^https://[^\s/?#]+(/[^\s?#]*)?$",
         description="URL of the issuer, without .well-known, at a public address",
@@ -379,6 +461,7 @@ ReceiverName = Annotated[
         description="lower case letters, digits and hyphens, a letter first, at most 30 characters",
         examples=["on-call"],
     ),
+    AfterValidator(_is_text),
 ]
 """What tells a receiver from the others; 30 characters leave room for our prefix in 53."""
 
@@ -394,7 +477,11 @@ class SlackReceiver(Section):
     name: ReceiverName
     secret: RemoteSecretId = Field(description="Id of the secret with the URL of a webhook.")
     channel: str | None = Field(
-        default=None, min_length=1, description="Left out, the one that the webhook was made for."
+        default=None,
+        # Alertmanager reads braces as a template.
+        pattern=r"^[^\s{}]+$",
+        description="without blanks and braces; left out, the one that the webhook was made for",
+        examples=["#platform"],
     )
     least_severity: Severity = Field(default="warning", description=_LEAST)
 
@@ -1146,7 +1233,7 @@ class Model(Section):
         default=0.85,
         ge=0.1,
         le=0.95,
-        description="share of GPU memory for the engine, its CUDA graphs among it; the driver needs the rest",
+        description="share of GPU memory for the engine, CUDA graphs too; the driver needs the rest",
     )
     quantization: Literal["awq_marlin", "gptq_marlin", "fp8", "bitsandbytes"] | None = Field(
         default=None, description="how the weights are quantized; left out, as the model says"

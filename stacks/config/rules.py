@@ -21,6 +21,7 @@ from components.platform.config import (
     ExternalSource,
     Feature,
     Features,
+    GoogleConnector,
     ImageSource,
     Model,
     Profile,
@@ -103,6 +104,12 @@ NEEDS: Final[dict[Feature, Need]] = {
 OWN_MCP_SERVER: Final = "platform"
 """What charts/mcp-gateway calls its own server among those of others."""
 
+LITELLM_NAMES: Final = frozenset({"all-proxy-models", "all-team-models", "no-default-models"})
+"""Names that LiteLLM 1.89 reads as more than a model (SpecialModelNames in its _types.py)."""
+
+OWN_CONNECTOR: Final = "local"
+"""What Dex calls the users that it has itself."""
+
 GPU_ENGINES: Final[frozenset[Engine]] = frozenset({"vllm", "kserve", "llm_d"})
 """Engines that a GPU pool must hold."""
 
@@ -183,7 +190,12 @@ def _profile(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
         )
 
 
-def _features(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+def _takes_contract(stack: Stack) -> bool:
+    """Return whether another stack says what the domain is and who answers for it."""
+    return isinstance(stack, ExistingStack) and stack.existing.contract_from is not None
+
+
+def _features(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
     platform = stack.platform
     enabled = {name for name in Features.model_fields if getattr(platform.features, name)}
     if not platform.enabled:
@@ -207,14 +219,18 @@ def _features(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
                     value="true",
                     fix=f"set platform.features.{other}: true, or switch {feature} off",
                 )
-        if need.domain and platform.domain is None:
+        if need.domain and not (
+            platform.domain is not None
+            or mapping(raw.get("platform")).get("domain") is not None
+            or _takes_contract(stack)
+        ):
             yield Problem(
                 path=path,
                 message=f"needs a domain: {need.reason}",
                 value="true",
                 fix="set platform.domain, for example llm.example.com",
             )
-        if need.dns_provider and platform.dns.provider == "none":
+        if need.dns_provider and platform.dns.provider == "none" and not _takes_contract(stack):
             yield Problem(
                 path=path,
                 message=f"needs DNS credentials: {need.reason}",
@@ -289,6 +305,13 @@ def _edge_and_identity(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
             )
     names = [connector.name for connector in platform.identity.connectors]
     for index, name in enumerate(names):
+        if name == OWN_CONNECTOR:
+            yield Problem(
+                path=f"platform.identity.connectors[{index}].name",
+                message="is what Dex calls the users that it has itself",
+                value=shown(name),
+                fix="take another name",
+            )
         if name in names[:index]:
             yield Problem(
                 path=f"platform.identity.connectors[{index}]",
@@ -297,6 +320,16 @@ def _edge_and_identity(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
                 fix="list all organisations or domains in one connector, or name the other "
                 "provider differently",
             )
+    if platform.identity.allowed_groups and all(
+        isinstance(one, GoogleConnector) for one in platform.identity.connectors
+    ):
+        yield Problem(
+            path="platform.identity.allowed_groups",
+            message="nobody would get in: no connector brings groups, and the user that Dex has "
+            "itself has none",
+            allowed="with a connector of provider github or oidc",
+            fix="add such a connector, or remove allowed_groups",
+        )
 
 
 def _secrets(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
@@ -341,6 +374,7 @@ def _duplicates(path: str, names: Iterable[str]) -> Iterator[Problem]:
 
 def _names(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     yield from _duplicates("models", (model.name for model in stack.models))
+    yield from _names_of_litellm(stack)
     models = {model.name for model in stack.models}
     taken = models | {f"{model.name}-canary" for model in stack.models if model.canary}
     for index, model in enumerate(stack.models):
@@ -361,13 +395,31 @@ def _names(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
             taken.add(adapter.name)
     yield from _duplicates("tenants", (tenant.name for tenant in stack.tenants))
     for index, tenant in enumerate(stack.tenants):
-        if tenant.name in namespaces.RESERVED:
+        if tenant.name in namespaces.RESERVED or tenant.name.startswith(
+            namespaces.RESERVED_PREFIXES
+        ):
             yield Problem(
                 path=f"tenants[{index}].name",
                 message="is a namespace of the platform or of the cluster, and a tenant gets one "
                 "of its own name",
                 value=shown(tenant.name),
                 fix=f"take another name, for example team-{tenant.name}",
+            )
+
+
+def _names_of_litellm(stack: Stack) -> Iterator[Problem]:
+    names = {f"models[{index}].name": model.name for index, model in enumerate(stack.models)}
+    for index, model in enumerate(stack.models):
+        for position, adapter in enumerate(model.lora_adapters):
+            names[f"models[{index}].lora_adapters[{position}].name"] = adapter.name
+    for path, name in names.items():
+        if name in LITELLM_NAMES:
+            yield Problem(
+                path=path,
+                message="stands for other models in LiteLLM: a tenant that may call it would get "
+                "all of them, or none",
+                value=shown(name),
+                fix="take another name",
             )
 
 
@@ -751,6 +803,13 @@ def _canaries(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
         if model.canary is None:
             continue
         path = f"models[{index}].canary"
+        if model.canary.engine_image is None and model.canary.source == model.source:
+            yield Problem(
+                path=f"{path}.source",
+                message="are the model's own weights: a canary that differs in nothing proves "
+                "nothing",
+                fix="name other weights, or set engine_image",
+            )
         if not profile_includes(stack.platform.profile, "llm-gateway"):
             yield Problem(
                 path=path,
@@ -796,11 +855,12 @@ def _sleep(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
                 fix="name one of them, or set when_asleep: hold",
             )
         for position, tenant in enumerate(stack.tenants):
-            if model.name in tenant.models and name not in tenant.models:
+            # Adapters sleep with their model, and the same one answers for them.
+            asleep = next((one for one in model.served_prices if one in tenant.models), None)
+            if asleep is not None and name not in tenant.models:
                 yield Problem(
                     path=f"tenants[{position}].models",
-                    message=f"may call {model.name}, and {name}, which answers while that sleeps, "
-                    "not",
+                    message=f"may call {asleep}, and {name}, which answers while that sleeps, not",
                     value=shown(tenant.name),
                     fix=f"add {name}, or choose another fallback_model",
                 )
@@ -975,18 +1035,24 @@ def _gpu_fit(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
                 allowed=f"1 to {gpu.max_gpus_per_node}",
                 fix="lower count, or add a pool with more GPUs on a node",
             )
-        most = replica_range(model, stack.platform.tier).most + _further_replicas(model)
-        if model.gpu.count <= gpu.max_gpus_per_node and model.gpu.total * most > gpu.max_gpus:
+        most = replica_range(model, stack.platform.tier).most
+        further = _further_replicas(model)
+        fitting = gpu.max_gpus // model.gpu.total - further
+        if model.gpu.count <= gpu.max_gpus_per_node and most > fitting:
+            beside = f" and {further} beside them" if further else ""
             yield Problem(
                 path=f"models[{index}].replicas.max",
-                message=f"{most} replicas of {model.gpu.total} GPUs are more than "
-                f"the {gpu.max_gpus} of all pools at their maximum",
+                message=f"{_counted(most, 'replica')}{beside}, each of "
+                f"{_counted(model.gpu.total, 'GPU')}, want more than the {gpu.max_gpus} of all "
+                "pools at their maximum",
                 value=str(most),
-                allowed=f"1 to {gpu.max_gpus // model.gpu.total}"
-                if model.gpu.total <= gpu.max_gpus
-                else "none: one replica is more",
+                allowed=f"1 to {fitting}" if fitting > 0 else "none: one replica is more",
                 fix="lower max, or raise the maximum of a GPU pool",
             )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _further_replicas(model: Model) -> int:
@@ -1056,6 +1122,26 @@ def _backups(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
         )
 
 
+def _contract_has_names(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
+    """What `_features` asks of a stack itself, where another stack says it."""
+    if not (stack.platform.enabled and _takes_contract(stack)):
+        return
+    for feature, need in NEEDS.items():
+        if not getattr(stack.platform.features, feature):
+            continue
+        missing = {
+            "platform.domain": need.domain and contract.domain is None,
+            "platform.dns": need.dns_provider and contract.dns.provider == "none",
+        }
+        for key in (key for key, is_missing in missing.items() if is_missing):
+            yield Problem(
+                path=f"platform.features.{feature}",
+                message=f"needs {key} in the stack whose contract this one takes: {need.reason}",
+                value="true",
+                fix=f"set {key} there and bring it up again, or switch {feature} off",
+            )
+
+
 def _same_domain(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
     if stack.platform.domain not in (None, contract.domain):
         yield Problem(
@@ -1071,5 +1157,6 @@ _CONTRACT_RULES: Final[tuple[Callable[[Stack, SubstrateContract], Iterator[Probl
     _gpu_sum,
     _compute_class,
     _backups,
+    _contract_has_names,
     _same_domain,
 )

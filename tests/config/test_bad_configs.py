@@ -2,12 +2,17 @@
 
 import copy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stacks.config import ConfigError, Problem, parse_stack
-from tests.samples import EXISTING_STACK, GKE_STACK, HETZNER_STACK, MODEL, TENANT
+from components.contract import Dns
+from components.platform.config import OWN_SECRET_IDS
+from stacks.config import ConfigError, Problem, load_stack_file, parse_stack
+from stacks.config.rules import contract_problems
+from stacks.contracts import generated_secrets, known_contract
+from tests.samples import EXISTING_STACK, GKE_STACK, HETZNER_STACK, MODEL, TENANT, contract
 
 REMOVED = object()
 BASES = {"gke": GKE_STACK, "hetzner": HETZNER_STACK, "existing": EXISTING_STACK}
@@ -81,6 +86,13 @@ GITHUB: dict[str, Any] = {
     "organizations": ["your-org"],
     "client_id": "Ov23liExample",
     "client_secret": "github-client-secret",
+}
+KEYCLOAK: dict[str, Any] = {
+    "provider": "oidc",
+    "name": "keycloak",
+    "issuer": "https://keycloak.example.com/realms/your-org",
+    "client_id": "llmp",
+    "client_secret": "keycloak-client-secret",
 }
 SIGN_IN: dict[str, Any] = {
     **FULL_EDGE,
@@ -636,7 +648,7 @@ BAD = [
             "platform.features": {"kserve": True, "llm_d": True},
         },
         path="models[0].replicas.max",
-        says="2 replicas of 1 GPUs are more than the 1",
+        says="1 replica and 1 beside them, each of 1 GPU, want more than the 1",
     ),
     Bad(
         mistake="llm-d that scales on one signal for two kinds of pods",
@@ -1409,6 +1421,200 @@ BAD = [
         path="platform.mcp_gateway.servers[1].name",
         says="is used 2 times",
     ),
+    Bad(
+        mistake="a tenant whose name is a value of YAML",
+        change={"tenants.0.name": "on"},
+        path="tenants[0].name",
+        says="YAML in charts reads on as no text",
+        fix="take another name",
+    ),
+    Bad(
+        mistake="a model whose name is a value of YAML",
+        change={"models.0.name": "null"},
+        path="models[0].name",
+        says="reads null as no text",
+        fix="take another name",
+    ),
+    Bad(
+        mistake="a receiver whose name is a value of YAML",
+        change={
+            "platform.alerting": {"receivers": [{"kind": "slack", "name": "yes", "secret": "url"}]}
+        },
+        path="platform.alerting.receivers[0].name",
+        says="reads yes as no text",
+        fix="take another name",
+    ),
+    Bad(
+        mistake="a model called as LiteLLM calls all models",
+        change={"models.0.name": "all-proxy-models"},
+        path="models[0].name",
+        says="stands for other models in LiteLLM",
+        fix="take another name",
+    ),
+    Bad(
+        mistake="an adapter called as LiteLLM calls no model",
+        change={
+            "models.0.lora_adapters": [
+                {
+                    "name": "no-default-models",
+                    "hugging_face": "your-org/sql",
+                    "revision": MODEL["source"]["revision"],
+                }
+            ]
+        },
+        path="models[0].lora_adapters[0].name",
+        says="stands for other models in LiteLLM",
+        fix="take another name",
+    ),
+    Bad(
+        mistake="a tenant called like a namespace of Kubernetes' own",
+        change={"tenants.0.name": "kube-team"},
+        path="tenants[0].name",
+        says="is a namespace of the platform or of the cluster",
+        fix="team-kube-team",
+    ),
+    Bad(
+        mistake="a tenant called like a namespace that GKE makes",
+        change={"tenants.0.name": "gmp-public"},
+        path="tenants[0].name",
+        says="is a namespace of the platform or of the cluster",
+        fix="team-gmp-public",
+    ),
+    Bad(
+        mistake="a connector whose Application would be too long a name",
+        change={
+            **FULL_EDGE,
+            "platform.features": {"public_edge": True, "identity": True},
+            "platform.identity": {"connectors": [{**KEYCLOAK, "name": "k" * 31}]},
+        },
+        path="platform.identity.connectors[0].name",
+        says="is too long",
+        fix="30 characters or fewer",
+    ),
+    Bad(
+        mistake="a connector called as Dex calls its own users",
+        change={
+            **FULL_EDGE,
+            "platform.features": {"public_edge": True, "identity": True},
+            "platform.identity": {"connectors": [{**KEYCLOAK, "name": "local"}]},
+        },
+        path="platform.identity.connectors[0].name",
+        says="is what Dex calls the users that it has itself",
+        fix="take another name",
+    ),
+    Bad(
+        mistake="an organisation by its URL",
+        change={
+            **FULL_EDGE,
+            "platform.features": {"public_edge": True, "identity": True},
+            "platform.identity": {
+                "connectors": [{**GITHUB, "organizations": ["https://github.com/your-org"]}]
+            },
+        },
+        path="platform.identity.connectors[0].organizations[0]",
+        says="does not have the right form",
+        fix="your-org",
+    ),
+    Bad(
+        mistake="an id of a client that Dex would read as a variable",
+        change={
+            **FULL_EDGE,
+            "platform.features": {"public_edge": True, "identity": True},
+            "platform.identity": {"connectors": [{**GITHUB, "client_id": "$CLIENT"}]},
+        },
+        path="platform.identity.connectors[0].client_id",
+        says="does not have the right form",
+        fix="without blanks and dollars",
+    ),
+    Bad(
+        mistake="groups that pass the sign-in, and nobody brings any",
+        change={
+            **FULL_EDGE,
+            "platform.features": {"public_edge": True, "identity": True},
+            "platform.identity": {"allowed_groups": ["your-org:engineering"]},
+        },
+        path="platform.identity.allowed_groups",
+        says="nobody would get in",
+        fix="remove allowed_groups",
+    ),
+    Bad(
+        mistake="a channel that Alertmanager would read as a template",
+        change={
+            "platform.alerting": {
+                "receivers": [
+                    {"kind": "slack", "name": "team", "secret": "url", "channel": "{{ .Team }}"}
+                ]
+            }
+        },
+        path="platform.alerting.receivers[0].channel",
+        says="does not have the right form",
+        fix="#platform",
+    ),
+    Bad(
+        mistake="a zone of Cloud DNS by its domain",
+        change={
+            "platform.domain": "llm.example.com",
+            "platform.dns": {"provider": "google", "zone": "example.com"},
+        },
+        path="platform.dns.zone",
+        says="does not have the right form",
+        fix="example-com",
+    ),
+    Bad(
+        mistake="a secret of the platform's own sent to a chat",
+        change={
+            "platform.alerting": {
+                "receivers": [{"kind": "slack", "name": "team", "secret": "litellm-master-key"}]
+            }
+        },
+        path="platform.alerting.receivers[0].secret",
+        says="the cluster makes the secret litellm-master-key for itself",
+        fix="put yours under another id",
+    ),
+    Bad(
+        mistake="a canary with the weights of its model",
+        change={"models.0.canary": {"weight": 10, "source": MODEL["source"]}},
+        path="models[0].canary.source",
+        says="are the model's own weights",
+        fix="engine_image",
+    ),
+    Bad(
+        mistake="a canary that a provider would answer for",
+        change={"models.0.canary": {"weight": 10, "source": PROVIDER}},
+        path="models[0].canary.source",
+        says="is none of the known kinds",
+        fix="give hugging_face and revision or image",
+    ),
+    Bad(
+        mistake="a canary that no GPU is left for",
+        change={"models.0.canary": CANARY},
+        path="models[0].replicas.max",
+        says="1 replica and 1 beside them",
+        fix="none: one replica is more",
+    ),
+    Bad(
+        mistake="a fallback that who calls an adapter may not call",
+        change={
+            "models": [
+                {
+                    **MODEL,
+                    "scaling": {"to_zero": {"when_asleep": "fallback", "fallback_model": "second"}},
+                    "lora_adapters": [
+                        {
+                            "name": "sql",
+                            "hugging_face": "your-org/sql",
+                            "revision": MODEL["source"]["revision"],
+                        }
+                    ],
+                },
+                {**MODEL, "name": "second"},
+            ],
+            "tenants.0.models": ["sql"],
+        },
+        path="tenants[0].models",
+        says="may call sql, and second",
+        fix="add second",
+    ),
 ]
 
 
@@ -1480,3 +1686,51 @@ def test_a_mistake_is_not_reported_twice_or_for_what_it_was_replaced_by() -> Non
 def test_a_stack_that_is_no_mapping_is_refused() -> None:
     with pytest.raises(ConfigError, match="must be a mapping"):
         parse_stack(["gke"], "Pulumi.test.yaml")
+
+
+def only_paths(change: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        parse_stack(apply(GKE_STACK, change), "Pulumi.test.yaml")
+    return [problem.path for problem in caught.value.problems]
+
+
+def test_a_wrong_domain_is_not_said_to_be_missing() -> None:
+    change = {"platform.domain": "com", "platform.features": {"public_edge": True}}
+    assert only_paths(change) == ["platform.domain"]
+
+
+def test_a_list_is_not_too_short_without_its_one_wrong_element() -> None:
+    change = {
+        "platform.features": {"guardrails": True},
+        "platform.guardrails": {"masked_entities": ["EMAIL"]},
+    }
+    assert only_paths(change) == ["platform.guardrails.masked_entities[0]"]
+
+
+def test_a_canary_does_not_lack_the_weights_that_are_wrong() -> None:
+    change = {"models.0.canary": {"weight": 10, "source": PROVIDER}}
+    assert "models[0].canary" not in only_paths(change)
+
+
+def test_the_secrets_that_the_cluster_makes_are_known_by_their_ids() -> None:
+    stack = load_stack_file(Path(__file__).resolve().parents[2] / "examples/everything.yaml")
+    contract = known_contract(stack)
+    assert contract is not None
+    assert set(generated_secrets(stack, contract)) == OWN_SECRET_IDS
+
+
+def test_a_stack_takes_domain_and_dns_of_the_contract_of_another_stack() -> None:
+    change: dict[str, Any] = {
+        "existing": {"contract_from": "organization/llmp/gke"},
+        "platform.features": {"public_edge": True, "dns": True, "identity": True},
+    }
+    stack = parse_stack(apply(EXISTING_STACK, change), "Pulumi.test.yaml")
+    assert not contract_problems(stack, contract())
+    without_names = contract(domain=None, dns=Dns())
+    problems = contract_problems(stack, without_names)
+    assert {problem.path for problem in problems} == {
+        "platform.features.public_edge",
+        "platform.features.dns",
+        "platform.features.identity",
+    }
+    assert all("there and bring it up again" in problem.fix for problem in problems)

@@ -92,6 +92,9 @@ RESERVED: Final = frozenset(POD_SECURITY) | {
 }
 """Namespaces that a tenant's own cannot be: the platform's, and those that clusters come with."""
 
+RESERVED_PREFIXES: Final = ("kube-", "gke-", "gmp-")
+"""Kubernetes keeps the first for itself; GKE makes namespaces of the others as it is updated."""
+
 
 def labels(namespace: str) -> dict[str, str]:
     """Return the labels that a namespace of the platform carries.
