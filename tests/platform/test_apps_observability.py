@@ -79,7 +79,17 @@ def stack(of: PlatformInputs | None = None) -> dict[str, Any]:
 
 def test_a_rule_exists_only_where_its_system_does() -> None:
     least = set(observed(inputs(profile="platform", contract=BARE))["rules"])
-    assert least == {"systems", "argo-cd", "cert-manager", "external-secrets", "keda", "kueue"}
+    assert least == {
+        "systems",
+        "argo-cd",
+        "cert-manager",
+        "external-secrets",
+        "keda",
+        "kueue",
+        "kyverno",
+    }
+    without = observed(inputs(profile="platform", contract=BARE, features=Features(security=False)))
+    assert least - set(without["rules"]) == {"kyverno"}
     assert not least & {"serving", "slo", "gateway", "litellm", "database", "gpu"}
     serving = set(observed(inputs(profile="serving", contract=BARE))["rules"])
     assert serving - least == {"serving", "slo"}

@@ -88,6 +88,7 @@ def external_dns(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             UpstreamChart(pin=EXTERNAL_DNS, values={**values, "extraArgs": arguments}),
             feature="dns",
             description="Records of the edge's hosts in the DNS zone",
+            rules=("external-dns",),
             # It exits without the kinds that it watches; the chart brings a ServiceMonitor.
             requires=(GATEWAY_API_ENTRY, PROMETHEUS_CRDS_ENTRY),
             secrets=secrets,

@@ -71,6 +71,7 @@ def guardrails(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             OwnChart(chart="guardrails", values=values.to_values()),
             description="Presidio: finds and masks personal data in prompts",
             feature="guardrails",
+            rules=("guardrails",),
         ),
     )
 

@@ -105,6 +105,7 @@ def oauth2_proxy(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             ),
             feature="identity",
             description="Sessions for systems behind the edge that have no sign-in of their own",
+            rules=("sign-in",),
             # The chart brings a ServiceMonitor.
             requires=(PROMETHEUS_CRDS_ENTRY,),
             secrets=(
@@ -223,6 +224,7 @@ def dex(inputs: PlatformInputs, entries: Sequence[CatalogueEntry]) -> tuple[Cata
             ),
             feature="identity",
             description="Who somebody is: one sign-in for all systems",
+            rules=("sign-in",),
             # The chart brings a ServiceMonitor.
             requires=(PROMETHEUS_CRDS_ENTRY,),
             secrets=_dex_secrets(inputs, clients),

@@ -74,6 +74,7 @@ def kyverno(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             UpstreamChart(pin=KYVERNO, values=values),
             feature="security",
             description="Refuses at admission what policies forbid",
+            rules=("kyverno",),
             requires=(PROMETHEUS_CRDS_ENTRY,),
             connections=(
                 calls_api_server(pods),

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tests.charts.observability import feature_cases
+from tests.charts.observability import feature_cases, system_cases
 from tests.charts.observability.case import Case
 
 MODEL: Final = {"model_name": "qwen"}
@@ -10,11 +10,7 @@ MODEL: Final = {"model_name": "qwen"}
 
 def deployment(namespace: str, name: str, wanted: str, available: str) -> dict[str, str]:
     """Return what kube-state-metrics tells of a Deployment."""
-    at = f'namespace="{namespace}", deployment="{name}"'
-    return {
-        f"kube_deployment_spec_replicas{{{at}}}": wanted,
-        f"kube_deployment_status_replicas_available{{{at}}}": available,
-    }
+    return system_cases.replicas("deployment", namespace, name, wanted, available)
 
 
 def engine(wanted: str, available: str) -> dict[str, str]:
@@ -26,20 +22,11 @@ def engine(wanted: str, available: str) -> dict[str, str]:
     }
 
 
-def stateful_set(namespace: str, name: str, wanted: str, ready: str) -> dict[str, str]:
-    """Return what kube-state-metrics tells of a StatefulSet."""
-    at = f'namespace="{namespace}", statefulset="{name}"'
-    return {
-        f"kube_statefulset_replicas{{{at}}}": wanted,
-        f"kube_statefulset_status_replicas_ready{{{at}}}": ready,
-    }
-
-
 def engine_on_nodes(wanted: str, leaders: str, workers: str = "1x300") -> dict[str, str]:
     """Return what kube-state-metrics tells of model qwen, each replica of which spans two nodes."""
     return {
-        **stateful_set("serving", "qwen-vllm-nodes", wanted, leaders),
-        **stateful_set("serving", "qwen-vllm-nodes-0", "1x300", workers),
+        **system_cases.replicas("statefulset", "serving", "qwen-vllm-nodes", wanted, leaders),
+        **system_cases.replicas("statefulset", "serving", "qwen-vllm-nodes-0", "1x300", workers),
     }
 
 
@@ -1192,4 +1179,5 @@ CASES: Final = (
     *feature_cases.TRACING,
     *feature_cases.OPENCOST,
     *feature_cases.OPENBAO,
+    *system_cases.SYSTEMS,
 )

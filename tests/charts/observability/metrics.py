@@ -182,6 +182,7 @@ KUBERNETES: Final = frozenset(
         "kube_horizontalpodautoscaler_info",
         "kube_horizontalpodautoscaler_spec_max_replicas",
         "kube_horizontalpodautoscaler_status_current_replicas",
+        "kube_job_failed",
         "kube_node_status_allocatable",
         "kube_node_status_capacity",
         "kube_pod_container_status_ready",
@@ -195,6 +196,12 @@ KUBERNETES: Final = frozenset(
     }
 )
 """kube-state-metrics 2.19 and the kubelet of Kubernetes 1.33."""
+
+API_SERVER: Final = frozenset({"apiserver_admission_webhook_rejection_count"})
+"""Kubernetes 1.33: k8s.io/apiserver, pkg/admission/metrics."""
+
+EXTERNAL_DNS: Final = frozenset({"external_dns_controller_last_sync_timestamp_seconds"})
+"""external-dns 0.21: controller/metrics.go, set at the end of each run without an error."""
 
 LOGS: Final = frozenset(
     {
@@ -243,6 +250,8 @@ READABLE: Final = frozenset[str]().union(
     ARGO_CD,
     DCGM,
     KUBERNETES,
+    API_SERVER,
+    EXTERNAL_DNS,
     LOGS,
     OPENCOST,
     OBJECTIVES,

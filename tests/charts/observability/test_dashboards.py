@@ -11,7 +11,8 @@ from components.platform.config import Features
 from tests.charts.observability import metrics
 from tests.charts.observability.rules import CHART, FILES, all_groups, records
 from tests.charts.promtool import check_expressions, metric_names, without_variables
-from tests.platform.samples import GKE, entries, inputs, model, values
+from tests.platform.samples import entries, inputs, model, values
+from tests.samples import contract
 from tools import dashboards
 
 Json = dict[str, Any]
@@ -55,8 +56,8 @@ def catalogue_values(entry: str) -> Json:
     """Return the values of an entry in a stack that has every system with a rule."""
     stack = inputs(
         tier="prod",
-        contract=GKE,
-        features=Features(logging=True, tracing=True, opencost=True, openbao=True),
+        contract=contract(),
+        features=Features(**dict.fromkeys(Features.model_fields, True)),
         models=(model(autostart=True),),
     )
     return values(entries(stack)[entry])

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from components.names import ARGO_CD_NAMESPACE
 from components.platform import endpoints
+from components.platform.apps.llm_gateway import TENANTS_ENTRY
+from components.platform.apps.namespaces import POD_SECURITY, SERVING
 from tests.charts.observability.cases import CASES, Case
 from tests.charts.observability.rules import FILES, alerts, all_groups, groups
 from tests.charts.promtool import PromtoolError, check_rule_tests, check_rules
 from tests.charts.rendering import only, render
-from tests.charts.values import SEVERAL_NODES
+from tests.charts.values import SEVERAL_NODES, TENANTS
 
 Json = dict[str, Any]
 
@@ -95,6 +98,25 @@ def test_a_model_on_several_nodes_has_the_name_that_the_rules_know_it_by() -> No
     # The operator calls the StatefulSet of the leaders like their group.
     group = only(objects, "LeaderWorkerSet")["metadata"]["name"]
     assert [re.sub(one, r"\1", group) for one in known] == ["qwen-2"]
+
+
+def test_the_job_of_the_tenants_has_the_name_that_its_alert_asks_for() -> None:
+    objects = render("llm-gateway", TENANTS, release=TENANTS_ENTRY)
+    name = only(objects, "Job")["metadata"]["name"]
+    assert f'job_name="{name}"' in ALERTS["TenantsNotBroughtUpToDate"]["expr"]
+
+
+def watched(alert: str) -> set[str]:
+    """Return the namespaces that an alert selects by name."""
+    found = re.findall(r'namespace=~?"([^"]+)"', ALERTS[alert]["expr"])
+    return {name for one in found for name in one.split("|")}
+
+
+def test_somebody_is_told_when_a_system_of_any_namespace_is_gone() -> None:
+    down = [name for name in ALERTS if name.endswith(("Down", "Sealed"))]
+    told = set[str]().union(*(watched(name) for name in down))
+    # An engine that is gone is told by its model, whatever its namespace.
+    assert told | {SERVING} == {*POD_SECURITY, ARGO_CD_NAMESPACE}
 
 
 def test_no_alert_has_the_name_of_another() -> None:
