@@ -57,10 +57,19 @@ def render(path: Path, revision: str | None = None) -> str:
             checked out.
 
     Raises:
-        ConfigError: the file cannot be used, or its contract is another stack's.
+        ConfigError: the file cannot be used, its platform is off, or its contract is another
+            stack's.
         RevisionError: there is no revision.
     """
     stack = load_stack_file(path)
+    if not stack.platform.enabled:
+        problem = Problem(
+            path="platform.enabled",
+            message="the platform is another stack's, and this one hands nothing to Argo CD",
+            value="false",
+            fix="render the stack that builds the platform",
+        )
+        raise ConfigError([problem], str(path))
     contract = known_contract(stack)
     if contract is None:
         problem = Problem(

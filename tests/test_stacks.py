@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from components.contract import SubstrateContract
-from stacks.config import load_stack_file
+from stacks.config import ConfigError, load_stack_file
 from stacks.contracts import known_contract
-from stacks.render import manifests
+from stacks.render import manifests, render
 from tests.harness import Recorder, Registration, deploy
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -238,3 +238,18 @@ def test_a_bad_config_stops_the_program_with_all_its_problems() -> None:
         run("gke", config=config)
     assert "platform.profile" in str(caught.value)
     assert "gke.regoin" in str(caught.value)
+
+
+def test_a_stack_that_leaves_the_platform_to_another_renders_no_application(tmp_path: Path) -> None:
+    stack = {
+        "kind": "gke",
+        "gke": {"project": "my-project", "region": "us-central1", "zone": "us-central1-a"},
+        "platform": {
+            "enabled": False,
+            "gitops": {"repository": "https://github.com/your-org/llmp.git"},
+        },
+    }
+    file = tmp_path / "Pulumi.substrate.yaml"
+    file.write_text(yaml.safe_dump({"config": {"llmp:stack": stack}}))
+    with pytest.raises(ConfigError, match="hands nothing to Argo CD"):
+        render(file)

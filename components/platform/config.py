@@ -1233,7 +1233,8 @@ class Model(Section):
         default=0.85,
         ge=0.1,
         le=0.95,
-        description="share of GPU memory for the engine, CUDA graphs too; the driver needs the rest",
+        description="share of GPU memory for the engine, CUDA graphs too; the driver needs the "
+        "rest",
     )
     quantization: Literal["awq_marlin", "gptq_marlin", "fp8", "bitsandbytes"] | None = Field(
         default=None, description="how the weights are quantized; left out, as the model says"

@@ -207,7 +207,19 @@ class _Wording:
 
 
 def _description(model: type[BaseModel], error: ErrorDetails) -> str | None:
-    return description_of(field_at(model, error["loc"]))
+    """Return what may stand at an error's place: of the type, which says the form, if it can be."""
+    field = field_at(model, error["loc"])
+    forms = [] if field is None else _annotated_infos(field.annotation)
+    return next((form.description for form in forms if form.description), description_of(field))
+
+
+def _example(model: type[BaseModel], error: ErrorDetails) -> object:
+    """Return an example of what may stand at an error's place, or PydanticUndefined."""
+    example = example_of(field_at(model, error["loc"]))
+    location = [part for part in error["loc"] if isinstance(part, int) or not part.startswith("<")]
+    if isinstance(location[-1], int) and isinstance(example, list):
+        return next(iter(cast("list[object]", example)), PydanticUndefined)
+    return example
 
 
 def _context(error: ErrorDetails) -> dict[str, Any]:
@@ -285,7 +297,7 @@ def _union(model: type[BaseModel], error: ErrorDetails) -> _Wording:
 
 
 def _pattern(model: type[BaseModel], error: ErrorDetails) -> _Wording:
-    example = example_of(field_at(model, error["loc"]))
+    example = _example(model, error)
     has_example = example is not PydanticUndefined
     return _Wording(
         message="does not have the right form",
@@ -314,7 +326,8 @@ def _type(model: type[BaseModel], error: ErrorDetails) -> _Wording:
     }[error["type"]]
     return _Wording(
         message=f"must be {wanted}",
-        allowed=_description(model, error),
+        # What a switch is for is not what may stand there.
+        allowed=None if error["type"] == "bool_type" else _description(model, error),
         fix=f"write {wanted}{quotes}",
     )
 

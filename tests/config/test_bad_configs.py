@@ -1734,3 +1734,23 @@ def test_a_stack_takes_domain_and_dns_of_the_contract_of_another_stack() -> None
         "platform.features.identity",
     }
     assert all("there and bring it up again" in problem.fix for problem in problems)
+
+
+def the_problem(change: dict[str, Any]) -> Problem:
+    with pytest.raises(ConfigError) as caught:
+        parse_stack(apply(GKE_STACK, change), "Pulumi.test.yaml")
+    (problem,) = caught.value.problems
+    return problem
+
+
+def test_what_is_allowed_is_the_form_and_not_what_the_key_is_for() -> None:
+    domain = the_problem({"platform.domain": "https://llm.example.com"})
+    assert domain.allowed == "a DNS name without scheme, port or trailing dot"
+    switch = the_problem({"platform.features": {"logging": "yes"}})
+    assert switch.allowed is None
+
+
+def test_an_example_for_an_element_of_a_list_is_no_list() -> None:
+    problem = the_problem({**SIGN_IN, "platform.identity": {"admin_groups": ["größe"]}})
+    assert problem.path == "platform.identity.admin_groups[0]"
+    assert problem.fix == 'write something like "your-org:platform"'
