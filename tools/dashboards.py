@@ -226,11 +226,19 @@ def _laid_out(rows: Sequence[Row]) -> Iterator[Json]:
 
 
 _QUANTILES: Final = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
-_MODEL: Final = 'model_name=~"$model"'
+_MODEL: Final = 'model_name=~"$model", service=~"$service"'
+_BY_MODEL: Final = "model_name, service"
+"""A canary answers to the name of its model: they differ in the Service. KServe's engines, of which
+pods are read, have none."""
+_REPLICAS_OF_MODEL: Final = 'model_name=~"($model)(-canary)?"'
+"""Replicas are counted by the pods' label, in which a canary has a name of its own."""
+_EMBEDDINGS: Final = 'llmp_dev_model=~"$model"'
+"""Series of the engine for embeddings do not name the model: the monitor adds the pods' label."""
 
 
 def _percentiles(title: str, metric: str, selector: str, by: str, unit: str = "s") -> Panel:
-    """Return a panel with the usual percentiles of a histogram."""
+    """Return a panel with the usual percentiles of a histogram, for each value of some labels."""
+    shown = " ".join(f"{{{{{label}}}}}" for label in by.split(", "))
     return Panel(
         title=title,
         unit=unit,
@@ -238,7 +246,7 @@ def _percentiles(title: str, metric: str, selector: str, by: str, unit: str = "s
             Query(
                 expr=f"histogram_quantile({quantile}, sum by ({by}, le) "
                 f"(rate({metric}_bucket{{{selector}}}[$__rate_interval])))",
-                legend=f"{name} {{{{{by}}}}}",
+                legend=f"{name} {shown}",
             )
             for name, quantile in _QUANTILES
         ),
@@ -258,6 +266,7 @@ SERVING: Final = Dashboard(
     title="Serving: models",
     variables=(
         Variable(name="model", query="label_values(vllm:num_requests_running, model_name)"),
+        Variable(name="service", query="label_values(vllm:num_requests_running, service)"),
     ),
     rows=(
         Row(
@@ -267,19 +276,19 @@ SERVING: Final = Dashboard(
                     "Time to first token",
                     "vllm:time_to_first_token_seconds",
                     _MODEL,
-                    "model_name",
+                    _BY_MODEL,
                 ),
                 _percentiles(
                     "Time from token to token",
                     "vllm:inter_token_latency_seconds",
                     _MODEL,
-                    "model_name",
+                    _BY_MODEL,
                 ),
                 _percentiles(
                     "Time to the last token",
                     "vllm:e2e_request_latency_seconds",
                     _MODEL,
-                    "model_name",
+                    _BY_MODEL,
                 ),
             ),
         ),
@@ -291,12 +300,12 @@ SERVING: Final = Dashboard(
                     description="Requests that wait all the time mean a model at its capacity.",
                     queries=(
                         Query(
-                            expr=f"sum by (model_name) (vllm:num_requests_running{{{_MODEL}}})",
-                            legend="running {{model_name}}",
+                            expr=f"sum by ({_BY_MODEL}) (vllm:num_requests_running{{{_MODEL}}})",
+                            legend="running {{model_name}} {{service}}",
                         ),
                         Query(
-                            expr=f"sum by (model_name) (vllm:num_requests_waiting{{{_MODEL}}})",
-                            legend="waiting {{model_name}}",
+                            expr=f"sum by ({_BY_MODEL}) (vllm:num_requests_waiting{{{_MODEL}}})",
+                            legend="waiting {{model_name}} {{service}}",
                         ),
                     ),
                 ),
@@ -306,7 +315,8 @@ SERVING: Final = Dashboard(
                     warn_above=0.85,
                     queries=(
                         Query(
-                            expr=f"avg by (model_name, pod) (vllm:kv_cache_usage_perc{{{_MODEL}}})",
+                            expr=f"avg by ({_BY_MODEL}, pod) "
+                            f"(vllm:kv_cache_usage_perc{{{_MODEL}}})",
                             legend="{{model_name}} {{pod}}",
                         ),
                     ),
@@ -315,11 +325,11 @@ SERVING: Final = Dashboard(
                     title="Replicas",
                     queries=(
                         Query(
-                            expr=f"llmp:model_replicas:wanted{{{_MODEL}}}",
+                            expr=f"llmp:model_replicas:wanted{{{_REPLICAS_OF_MODEL}}}",
                             legend="wanted {{model_name}}",
                         ),
                         Query(
-                            expr=f"llmp:model_replicas:available{{{_MODEL}}}",
+                            expr=f"llmp:model_replicas:available{{{_REPLICAS_OF_MODEL}}}",
                             legend="ready {{model_name}}",
                         ),
                     ),
@@ -328,15 +338,13 @@ SERVING: Final = Dashboard(
                     "Time in the queue",
                     "vllm:request_queue_time_seconds",
                     _MODEL,
-                    "model_name",
+                    _BY_MODEL,
                 ),
                 Panel(
                     title="Preemptions",
                     description="Requests that are computed again, for want of KV cache.",
                     unit="reqps",
-                    queries=(
-                        Query(expr=_rate("vllm:num_preemptions_total", _MODEL, "model_name")),
-                    ),
+                    queries=(Query(expr=_rate("vllm:num_preemptions_total", _MODEL, _BY_MODEL)),),
                 ),
                 Panel(
                     title="Requests that ended, by reason",
@@ -345,9 +353,11 @@ SERVING: Final = Dashboard(
                     queries=(
                         Query(
                             expr=_rate(
-                                "vllm:request_success_total", _MODEL, "model_name, finished_reason"
+                                "vllm:request_success_total",
+                                _MODEL,
+                                f"{_BY_MODEL}, finished_reason",
                             ),
-                            legend="{{model_name}} {{finished_reason}}",
+                            legend="{{model_name}} {{service}} {{finished_reason}}",
                         ),
                     ),
                 ),
@@ -358,9 +368,7 @@ SERVING: Final = Dashboard(
             panels=(
                 Panel(
                     title="Tokens generated a second",
-                    queries=(
-                        Query(expr=_rate("vllm:generation_tokens_total", _MODEL, "model_name")),
-                    ),
+                    queries=(Query(expr=_rate("vllm:generation_tokens_total", _MODEL, _BY_MODEL)),),
                 ),
                 Panel(
                     title="Prompt tokens a second, by where they came from",
@@ -368,9 +376,9 @@ SERVING: Final = Dashboard(
                     queries=(
                         Query(
                             expr=_rate(
-                                "vllm:prompt_tokens_by_source_total", _MODEL, "model_name, source"
+                                "vllm:prompt_tokens_by_source_total", _MODEL, f"{_BY_MODEL}, source"
                             ),
-                            legend="{{model_name}} {{source}}",
+                            legend="{{model_name}} {{service}} {{source}}",
                         ),
                     ),
                 ),
@@ -378,7 +386,7 @@ SERVING: Final = Dashboard(
                     "Tokens of a prompt",
                     "vllm:request_prompt_tokens",
                     _MODEL,
-                    "model_name",
+                    _BY_MODEL,
                     "short",
                 ),
             ),
@@ -394,8 +402,8 @@ SERVING: Final = Dashboard(
                     queries=(
                         Query(
                             expr=_share(
-                                _rate("vllm:prefix_cache_hits_total", _MODEL, "model_name"),
-                                _rate("vllm:prefix_cache_queries_total", _MODEL, "model_name"),
+                                _rate("vllm:prefix_cache_hits_total", _MODEL, _BY_MODEL),
+                                _rate("vllm:prefix_cache_queries_total", _MODEL, _BY_MODEL),
                             )
                         ),
                     ),
@@ -411,14 +419,103 @@ SERVING: Final = Dashboard(
                                 _rate(
                                     "vllm:spec_decode_num_accepted_tokens_total",
                                     _MODEL,
-                                    "model_name",
+                                    _BY_MODEL,
                                 ),
-                                _rate(
-                                    "vllm:spec_decode_num_draft_tokens_total", _MODEL, "model_name"
-                                ),
+                                _rate("vllm:spec_decode_num_draft_tokens_total", _MODEL, _BY_MODEL),
                             )
                         ),
                     ),
+                ),
+            ),
+        ),
+    ),
+)
+
+EMBEDDINGS: Final = Dashboard(
+    name="embeddings",
+    title="Serving: embeddings",
+    variables=(Variable(name="model", query="label_values(te_queue_size, llmp_dev_model)"),),
+    rows=(
+        Row(
+            title="Latency",
+            panels=(
+                _percentiles(
+                    "Time of a request", "te_request_duration", _EMBEDDINGS, "llmp_dev_model"
+                ),
+                _percentiles(
+                    "Of which in the queue",
+                    "te_request_queue_duration",
+                    _EMBEDDINGS,
+                    "llmp_dev_model",
+                ),
+                _percentiles(
+                    "Of which in the model",
+                    "te_request_inference_duration",
+                    _EMBEDDINGS,
+                    "llmp_dev_model",
+                ),
+            ),
+        ),
+        Row(
+            title="Load",
+            panels=(
+                Panel(
+                    title="Texts that wait",
+                    description="What the model scales on.",
+                    queries=(
+                        Query(
+                            expr=f"sum by (llmp_dev_model) (te_queue_size{{{_EMBEDDINGS}}})",
+                            legend="{{llmp_dev_model}}",
+                        ),
+                    ),
+                ),
+                Panel(
+                    title="Replicas",
+                    queries=(
+                        Query(
+                            expr='llmp:model_replicas:wanted{model_name=~"$model"}',
+                            legend="wanted {{model_name}}",
+                        ),
+                        Query(
+                            expr='llmp:model_replicas:available{model_name=~"$model"}',
+                            legend="ready {{model_name}}",
+                        ),
+                    ),
+                ),
+                Panel(
+                    title="Requests",
+                    unit="reqps",
+                    queries=(
+                        Query(
+                            expr=_rate("te_request_count", _EMBEDDINGS, "llmp_dev_model, method"),
+                            legend="{{llmp_dev_model}} {{method}}",
+                        ),
+                    ),
+                ),
+                Panel(
+                    title="Requests that failed, by reason",
+                    unit="reqps",
+                    stacked=True,
+                    queries=(
+                        Query(
+                            expr=_rate("te_request_failure", _EMBEDDINGS, "llmp_dev_model, err"),
+                            legend="{{llmp_dev_model}} {{err}}",
+                        ),
+                    ),
+                ),
+                _percentiles(
+                    "Tokens of a text",
+                    "te_request_input_length",
+                    _EMBEDDINGS,
+                    "llmp_dev_model",
+                    "short",
+                ),
+                _percentiles(
+                    "Tokens of a batch",
+                    "te_batch_next_tokens",
+                    _EMBEDDINGS,
+                    "llmp_dev_model",
+                    "short",
                 ),
             ),
         ),
@@ -1185,7 +1282,18 @@ COST: Final = Dashboard(
     ),
 )
 
-DASHBOARDS: Final = (SERVING, SLO, GPU, TENANTS, LITELLM, GATEWAY, PLATFORM, DATABASE, COST)
+DASHBOARDS: Final = (
+    SERVING,
+    EMBEDDINGS,
+    SLO,
+    GPU,
+    TENANTS,
+    LITELLM,
+    GATEWAY,
+    PLATFORM,
+    DATABASE,
+    COST,
+)
 
 
 def files() -> dict[str, str]:

@@ -95,6 +95,17 @@ def test_a_rule_exists_only_where_its_system_does() -> None:
     assert serving - least == {"serving", "slo"}
 
 
+def test_an_embedding_model_has_rules_and_a_dashboard_and_no_objectives() -> None:
+    vectors = model("vectors", engine="text_embeddings_inference")
+    found = observed(inputs(profile="serving", contract=BARE, models=(vectors,)))
+    assert {"serving", "embeddings"} <= set(found["rules"])
+    assert "embeddings" in found["dashboards"]
+    assert "slo" not in found["rules"]
+    assert not found.get("objectives")
+    without = observed(inputs(profile="serving", contract=BARE))
+    assert "embeddings" not in {*without["rules"], *without["dashboards"]}
+
+
 def test_backups_are_alerted_on_only_where_they_are_made() -> None:
     assert "database-backup" in observed(inputs(tier="prod"))["rules"]
     assert "database-backup" not in observed(inputs(tier="cost"))["rules"]

@@ -37,6 +37,8 @@ def models(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "serving",
             OwnChart(chart="embeddings", values=model_values(inputs, model).to_values()),
             description=f"Engine of embedding model {model.name}",
+            dashboards=("embeddings",),
+            rules=("serving", "embeddings"),
             starts_by_itself=model.autostart,
             requires=(
                 PROMETHEUS_CRDS_ENTRY,

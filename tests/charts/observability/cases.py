@@ -6,6 +6,7 @@ from tests.charts.observability import feature_cases, system_cases
 from tests.charts.observability.case import Case
 
 MODEL: Final = {"model_name": "qwen"}
+VECTORS: Final = {"model_name": "vectors"}
 
 
 def deployment(namespace: str, name: str, wanted: str, available: str) -> dict[str, str]:
@@ -27,6 +28,25 @@ def engine_on_nodes(wanted: str, leaders: str, workers: str = "1x300") -> dict[s
     return {
         **system_cases.replicas("statefulset", "serving", "qwen-vllm-nodes", wanted, leaders),
         **system_cases.replicas("statefulset", "serving", "qwen-vllm-nodes-0", "1x300", workers),
+    }
+
+
+def embeddings(wanted: str, available: str, queue: str) -> dict[str, str]:
+    """Return what is told of the engine of embedding model vectors."""
+    labels = 'namespace="serving", deployment="vectors-embeddings", label_llmp_dev_model="vectors"'
+    return {
+        f"kube_deployment_labels{{{labels}}}": "1x300",
+        **deployment("serving", "vectors-embeddings", wanted, available),
+        'te_queue_size{llmp_dev_model="vectors", pod="vectors-1"}': queue,
+    }
+
+
+def embedding_requests(err: str, failed: str) -> dict[str, str]:
+    """Return a request a second to embedding model vectors, of which some failed."""
+    of = 'llmp_dev_model="vectors", pod="vectors-1"'
+    return {
+        f'te_request_count{{{of}, method="single"}}': "0+60x60",
+        f'te_request_failure{{{of}, err="{err}"}}': failed,
     }
 
 
@@ -277,6 +297,58 @@ SERVING: Final = (
         },
         at="20m",
         fires=(MODEL,),
+    ),
+    Case(
+        alert="ModelDown",
+        because="the only replica of an embedding model is gone",
+        series=embeddings("1x120", "1x60 0x60", "0x120"),
+        at="70m",
+        fires=(VECTORS,),
+    ),
+    Case(
+        alert="ModelQueueDoesNotDrain",
+        because="texts waited at any moment",
+        series=embeddings("1x60", "1x60", "3x60"),
+        at="30m",
+        fires=(VECTORS,),
+    ),
+    Case(
+        alert="ModelQueueDoesNotDrain",
+        because="no text waited for a moment",
+        series=embeddings("1x60", "1x60", "3x20 0 3x40"),
+        at="30m",
+    ),
+    Case(
+        alert="ModelAtMaxReplicas",
+        because="all replicas of an embedding model are there and texts wait",
+        series={
+            **embeddings("2x60", "2x60", "4x60"),
+            **scaler("Deployment", "vectors-embeddings", "2x60"),
+        },
+        at="20m",
+        fires=(VECTORS,),
+    ),
+    Case(
+        alert="ModelAtMaxReplicas",
+        because="an embedding model keeps up with all of its replicas",
+        series={
+            **embeddings("2x60", "2x60", "0x60"),
+            **scaler("Deployment", "vectors-embeddings", "2x60"),
+        },
+        at="20m",
+    ),
+    Case(
+        alert="EmbeddingsFail",
+        because="a tenth of the requests find the engine overloaded",
+        series=embedding_requests("overloaded", "0+6x60"),
+        at="30m",
+        fires=({**VECTORS, "llmp_dev_model": "vectors"},),
+    ),
+    Case(
+        alert="EmbeddingsFail",
+        because="texts that are too long are the callers' fault",
+        series=embedding_requests("validation", "0+30x60"),
+        at="30m",
     ),
     Case(
         alert="ModelPreemptsRequests",

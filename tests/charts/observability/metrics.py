@@ -49,6 +49,21 @@ RENAMED_IN_V1: Final = frozenset(
 )
 """Names of vLLM's former engine, which many examples still use."""
 
+TEXT_EMBEDDINGS_INFERENCE: Final = frozenset(
+    {
+        "te_batch_next_tokens_bucket",
+        "te_queue_size",
+        "te_request_count",
+        "te_request_duration_bucket",
+        "te_request_failure",
+        "te_request_inference_duration_bucket",
+        "te_request_input_length_bucket",
+        "te_request_queue_duration_bucket",
+    }
+)
+"""Text Embeddings Inference 1.7: core/src/{infer,queue}.rs, router/src/{lib,prometheus}.rs and
+router/src/http/server.rs. Its exporter appends no `_total` to counters."""
+
 AGENTGATEWAY: Final = frozenset(
     {
         "agentgateway_downstream_connections_total",
@@ -239,6 +254,7 @@ OBJECTIVES: Final = frozenset(
 READABLE: Final = frozenset[str]().union(
     VLLM,
     VLLM_SPECULATION,
+    TEXT_EMBEDDINGS_INFERENCE,
     AGENTGATEWAY,
     ENDPOINT_PICKER,
     LITELLM,

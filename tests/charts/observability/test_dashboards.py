@@ -58,7 +58,7 @@ def catalogue_values(entry: str) -> Json:
         tier="prod",
         contract=contract(),
         features=Features(**dict.fromkeys(Features.model_fields, True)),
-        models=(model(autostart=True),),
+        models=(model(autostart=True), model("vectors", engine="text_embeddings_inference")),
     )
     return values(entries(stack)[entry])
 
@@ -139,6 +139,20 @@ def test_variables_choose_from_labels_of_metrics_that_exist(name: str) -> None:
         found = re.fullmatch(r"label_values\(([\w:]+), (\w+)\)", variable["definition"])
         assert found is not None
         assert found.group(1) in metrics.READABLE | records()
+
+
+def test_a_canary_is_told_from_the_model_that_it_shares_a_name_with() -> None:
+    (service,) = (
+        one for one in dashboard("serving")["templating"]["list"] if one["name"] == "service"
+    )
+    # Engines of which pods are read have no Service, and must not vanish with all of them chosen.
+    assert re.fullmatch(service["allValue"], "") is not None
+    engines = [one["expr"] for one in targets("serving") if "vllm:" in one["expr"]]
+    assert engines
+    for expr in engines:
+        assert expr.count('service=~"$service"') == expr.count("vllm:")
+        grouped = re.findall(r"(?:sum|avg) by \(([^)]+)\)", expr)
+        assert all({"model_name", "service"} <= set(one.split(", ")) for one in grouped)
 
 
 @pytest.mark.parametrize("name", NAMES)
