@@ -790,6 +790,13 @@ def _several_nodes(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
                 value=str(model.gpu.nodes),
                 fix="set platform.features.multi_node: true, or nodes: 1",
             )
+        if model.speculation is not None:
+            yield Problem(
+                path=f"models[{index}].speculation",
+                message="a model that spans nodes has none: its nodes are a pipeline, through "
+                "which vLLM hands on one token at a time",
+                fix="remove speculation, or set nodes: 1",
+            )
         if model.canary is not None:
             yield Problem(
                 path=f"models[{index}].canary",

@@ -1572,6 +1572,27 @@ BAD = [
         fix="put yours under another id",
     ),
     Bad(
+        mistake="personal data that Presidio does not look for in English",
+        change={
+            "platform.features": {"guardrails": True},
+            "platform.guardrails": {"masked_entities": ["PERSON", "IT_FISCAL_CODE"]},
+        },
+        path="platform.guardrails.masked_entities[1]",
+        says="is not one of the allowed values",
+        fix="CREDIT_CARD",
+    ),
+    Bad(
+        mistake="tokens guessed ahead through a pipeline of nodes",
+        change={
+            "models.0.gpu": {"nodes": 2},
+            "models.0.speculation": {"method": "ngram"},
+            "platform.features": {"multi_node": True},
+        },
+        path="models[0].speculation",
+        says="a model that spans nodes has none",
+        fix="nodes: 1",
+    ),
+    Bad(
         mistake="a canary with the weights of its model",
         change={"models.0.canary": {"weight": 10, "source": MODEL["source"]}},
         path="models[0].canary.source",
