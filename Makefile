@@ -59,8 +59,8 @@ render: python stack-file ## write all manifests of a stack for review (STACK=gk
 		--output '$(or $(OUT),.llmp/manifests/$(STACK))' \
 		$(if $(filter-out 0,$(OWN)),--own-charts) $(if $(filter-out 0,$(JSON)),--json)
 
-check: python stack-file ## say whether a stack file is valid (STACK=gke)
-	@$(SETUP) -- python -m stacks.check 'Pulumi.$(STACK).yaml'
+check: python stack-file ## say whether a stack file is valid (STACK=gke, CONFIG=path)
+	@$(SETUP) -- python -m stacks.check '$(if $(CONFIG),$(CONFIG),Pulumi.$(STACK).yaml)'
 
 clean: ## remove what was made in this folder (the cache of built tools stays)
 	@rm -rf .venv .llmp .pytest_cache .ruff_cache .hypothesis
@@ -79,5 +79,7 @@ stack-file:
 
 # What costs money or deletes is not done to a stack that was not named.
 stack-named:
+	@$(if $(CONFIG),echo "a real stack reads Pulumi.<name>.yaml and no CONFIG; \
+		copy the file there and name it by STACK=<name>" >&2; exit 2,:)
 	@$(if $(STACK_GIVEN),:,echo "no stack was named; \
 		add STACK=<name>: $(patsubst Pulumi.%.yaml,%,$(sort $(wildcard Pulumi.*.yaml)))" >&2; exit 2)

@@ -40,6 +40,7 @@ def test_help_is_what_make_alone_does() -> None:
         (["demo", "CONFIG=a b.yaml"], "python -m sandbox demo --stack 'gke' --config 'a b.yaml'"),
         (["bench"], "python -m sandbox bench"),
         (["check", "STACK=local"], "python -m stacks.check 'Pulumi.local.yaml'"),
+        (["check", "CONFIG=a b.yaml"], "python -m stacks.check 'a b.yaml'"),
         (["up", "STACK=gke", "ARGS=--yes"], "python -m tools.stack_command up 'gke' --yes"),
     ],
 )
@@ -53,6 +54,13 @@ def test_what_costs_or_deletes_wants_its_stack_named(command: str) -> None:
     answer = make(command, "PYTHON=true")
     assert answer.returncode != 0
     assert "no stack was named; add STACK=<name>: gke hetzner local" in answer.stderr
+
+
+@pytest.mark.parametrize("command", ["preview", "up", "destroy"])
+def test_what_costs_or_deletes_does_not_take_another_file_than_was_given(command: str) -> None:
+    answer = make(command, "STACK=gke", "CONFIG=my-stack.yaml", "PYTHON=true")
+    assert answer.returncode != 0
+    assert "reads Pulumi.<name>.yaml and no CONFIG" in answer.stderr
 
 
 @pytest.mark.parametrize("command", ["demo", "check", "sandbox-preview", "up", "destroy"])
