@@ -4,7 +4,7 @@ Owns the InferenceService or LLMInferenceService of a model, its scaling and its
 own KServe itself, routes, the InferencePool, or the secrets that it mounts.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -18,36 +18,11 @@ from components.platform.values.base import (
     Toleration,
     Url,
 )
+from components.platform.values.vllm import Weights
 
 GiB = int
 
 Argument = Annotated[str, Field(pattern=r"^--[a-z0-9]")]
-
-
-class Weights(ChartValues):
-    """Where the weights come from: a commit on the hub, or an image that KServe puts beside."""
-
-    source: Literal["hub", "image"]
-    reference: str = Field(
-        min_length=1, description="<organisation>/<model>, or an image by digest."
-    )
-    revision: str | None = Field(
-        default=None, pattern=r"^[0-9a-f]{40}$", description="Commit of the hub repository."
-    )
-    token: SecretKey | None = Field(
-        default=None, description="Hub token, mounted into the init container only."
-    )
-    disk_gib: GiB = Field(default=30, ge=1, description="Size limit of the staged weights' volume.")
-
-    @model_validator(mode="after")
-    def _source_is_complete(self) -> Self:
-        if self.source == "hub" and self.revision is None:
-            msg = "weights from the hub need a revision, so that they never change unseen"
-            raise ValueError(msg)
-        if self.source == "image" and "@sha256:" not in self.reference:
-            msg = "weights from an image need it by digest"
-            raise ValueError(msg)
-        return self
 
 
 class Gpu(ChartValues):
