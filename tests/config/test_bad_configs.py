@@ -1255,6 +1255,13 @@ BAD = [
         fix="2.5",
     ),
     Bad(
+        mistake="a first token after the last one",
+        change={"models.0.objectives": {"ttft_seconds": 5.0, "end_to_end_seconds": 2.5}},
+        path="models[0].objectives",
+        says="ttft_seconds 5 is more than all of end_to_end_seconds 2.5",
+        fix="lower the one or raise the other",
+    ),
+    Bad(
         mistake="an objective so loose that no fast alert could fire",
         change={"models.0.objectives": {"within": 0.5}},
         path="models[0].objectives.within",

@@ -255,6 +255,16 @@ class Objectives(Section):
         default=0.99, ge=0.95, le=0.9999, description="Share of requests without a server error."
     )
 
+    @model_validator(mode="after")
+    def _first_token_is_not_after_the_last(self) -> Self:
+        if self.ttft_seconds > self.end_to_end_seconds:
+            msg = (
+                f"ttft_seconds {self.ttft_seconds:g} is more than all of end_to_end_seconds "
+                f"{self.end_to_end_seconds:g}; lower the one or raise the other"
+            )
+            raise ValueError(msg)
+        return self
+
 
 class Price(Section):
     """What tenants pay. Without a price every call costs 0 and no budget ever binds."""
