@@ -236,7 +236,7 @@ def test_user_data_over_the_limit_is_refused_before_hetzner_does() -> None:
 
 
 def test_no_answer_of_yaml_turns_a_text_into_something_else() -> None:
-    shape = topology({"worker_pools": [{"name": "on", "count": 1, "labels": {"a": "yes"}}]})
+    shape = topology({"worker_pools": [{"name": "e1", "count": 1, "labels": {"a": "yes"}}]})
     settings = agent_config(
         shape,
         shape.worker_pools[0],

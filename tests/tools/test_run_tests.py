@@ -27,6 +27,15 @@ def test_a_report_is_added_up_and_skips_keep_their_reason(tmp_path: Path) -> Non
     assert totals.skips == ["a::waits: there is no helm"]
 
 
+def test_a_test_that_runs_where_its_tool_is_not_fails_the_run(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    reason = "helm is not on PATH; `make test` builds it"
+    report.write_text(REPORT.replace("there is no helm", reason), encoding="utf-8")
+    totals = Totals()
+    assert run_tests.count(report, totals)
+    assert totals.broken == ["a::waits (it runs where its tool is not: mark it)"]
+
+
 def test_the_last_line_is_the_total_over_all_runs() -> None:
     totals = Totals(passed=5, failed=1, skips=["a: because"], broken=["pyright (exit code 1)"])
     lines = run_tests.summary(totals, 1.5).splitlines()

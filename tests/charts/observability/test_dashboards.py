@@ -90,6 +90,7 @@ def test_every_dashboard_is_one_of_the_generator() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.charts
 def test_every_query_of_a_dashboard_parses(name: str) -> None:
     found = expressions(name)
     if found:

@@ -63,16 +63,19 @@ def rule_test(case: Case) -> Json:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.charts
 def test_promtool_takes_every_rule(path: Path) -> None:
     check_rules(groups(path))
 
 
 @pytest.mark.parametrize("alert", sorted(ALERTS))
+@pytest.mark.charts
 def test_an_alert_fires_when_it_should_and_only_then(alert: str) -> None:
     tests = [rule_test(case) for case in CASES if case.alert == alert]
     check_rule_tests(rules_for(alert), tests)
 
 
+@pytest.mark.charts
 def test_a_wrong_expectation_is_found() -> None:
     case = next(case for case in CASES if case.fires)
     with pytest.raises(PromtoolError):
@@ -87,6 +90,7 @@ def test_every_alert_is_shown_to_fire_and_not_to_fire(alert: str) -> None:
     assert {bool(case.fires) for case in CASES if case.alert == alert} == {True, False}
 
 
+@pytest.mark.charts
 def test_a_model_on_several_nodes_has_the_name_that_the_rules_know_it_by() -> None:
     (known,) = (
         re.findall(r'"model_name", "\$1", "statefulset", "(.+)"', rule["expr"])
@@ -100,6 +104,7 @@ def test_a_model_on_several_nodes_has_the_name_that_the_rules_know_it_by() -> No
     assert [re.sub(one, r"\1", group) for one in known] == ["qwen-2"]
 
 
+@pytest.mark.charts
 def test_the_job_of_the_tenants_has_the_name_that_its_alert_asks_for() -> None:
     objects = render("llm-gateway", TENANTS, release=TENANTS_ENTRY)
     name = only(objects, "Job")["metadata"]["name"]
