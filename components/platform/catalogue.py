@@ -1,6 +1,6 @@
 """The catalogue: every in-cluster system as pure data, in the order it rolls out.
 
-A builder is a pure function from `PlatformInputs` to entries, in one file a layer under `apps/`.
+A builder is a pure function from `PlatformInputs` to entries, in one file a subject under `apps/`.
 Adding a system is one builder function and one pin. There is no Pulumi call here: the catalogue of
 a stack can be built, compared and rendered in a test without an engine.
 """

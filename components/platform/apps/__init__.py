@@ -1,6 +1,6 @@
-"""Builders of catalogue entries, one module a layer. Pure functions, no Pulumi.
+"""Builders of catalogue entries, one module a subject. Pure functions, no Pulumi.
 
-Adding a system is one builder in the module of its layer, its place in `BUILDERS`, and one pin.
+Adding a system is one builder in the module of its subject, its place in `BUILDERS`, and one pin.
 """
 
 from typing import Final
