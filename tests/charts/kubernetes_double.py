@@ -4,15 +4,14 @@ It knows what a script was granted, and answers 403 for all else, as the API ser
 """
 
 import base64
-import json
-import threading
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.charts.json_server import serving
 
 TOKEN = "token-only-for-this-test"  # noqa: S105
 VERBS = {"POST": "create", "PATCH": "patch", "DELETE": "delete", "PUT": "update"}
@@ -102,50 +101,11 @@ def status(code: int, reason: str) -> tuple[int, Any]:
     return code, {"kind": "Status", "reason": reason, "message": "never shown", "code": code}
 
 
-class _Handler(BaseHTTPRequestHandler):
-    state: ClassVar[Kubernetes]
-
-    def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else None
-        code, answer = self.state.handle(self.command, self.path, self.headers, body)
-        data = json.dumps(answer).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def do_PATCH(self) -> None:
-        self._answer()
-
-    def do_DELETE(self) -> None:
-        self._answer()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
-
-
 @contextmanager
 def running(state: Kubernetes) -> Generator[Kubernetes]:
     """Serve on a free port of the loopback until the block ends."""
-    handler = type("Handler", (_Handler,), {"state": state})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with serving(state.handle, ("GET", "POST", "PATCH", "DELETE")) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def account(folder: Path) -> Path:

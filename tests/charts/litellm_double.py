@@ -6,15 +6,15 @@ silence: a field that a request class does not have.
 """
 
 import hashlib
-import json
 import secrets
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from email.message import Message
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.charts.json_server import serving
 
 MASTER_KEY = "sk-only-for-this-test"
 FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -193,41 +193,13 @@ def digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    state: ClassVar[LiteLlm]
-
-    def do_GET(self) -> None:
-        self._answer(None)
-
-    def do_POST(self) -> None:
-        self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-
-    def _answer(self, body: Any) -> None:  # noqa: ANN401 - a JSON value
-        key = self.headers.get("Authorization", "")
-        status, answer = self.state.handle(self.command, self.path, key, body)
-        data = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
-
-
 @contextmanager
 def running() -> Generator[LiteLlm]:
     """Serve on a free port of the loopback until the block ends."""
     state = LiteLlm()
-    handler = type("Handler", (_Handler,), {"state": state})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+
+    def handle(method: str, path: str, headers: Message, body: Any) -> tuple[int, Any]:  # noqa: ANN401 - a JSON value
+        return state.handle(method, path, headers.get("Authorization", ""), body)
+
+    with serving(handle, ("GET", "POST")) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -5,11 +5,12 @@ another size and a collection that is not there, as the real one does.
 """
 
 import json
-import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from email.message import Message
+from typing import Any
+
+from tests.charts.json_server import serving
 
 API_KEY = "qdrant-key-only-for-this-test"
 
@@ -94,45 +95,13 @@ def cosine(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True))
 
 
-class _Handler(BaseHTTPRequestHandler):
-    state: ClassVar[Qdrant]
-
-    def _answer(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else None
-        code, answer = self.state.handle(self.command, self.path, self.headers.get("api-key"), body)
-        data = json.dumps(answer).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self._answer()
-
-    def do_PUT(self) -> None:
-        self._answer()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Say nothing."""
-
-
 @contextmanager
 def running() -> Generator[Qdrant]:
     """Serve on a free port of the loopback until the block ends."""
     state = Qdrant()
-    handler = type("Handler", (_Handler,), {"state": state})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+
+    def handle(method: str, path: str, headers: Message, body: Any) -> tuple[int, Any]:  # noqa: ANN401 - a JSON value
+        return state.handle(method, path, headers.get("api-key"), body)
+
+    with serving(handle, ("GET", "POST", "PUT")) as state.url:
         yield state
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
