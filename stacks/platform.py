@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pulumi
 
 from components.contract import SubstrateContract
-from components.platform.apps import supplied_secrets
+from components.platform.apps.derived import supplied
 from components.platform.catalogue import PlatformInputs
 from components.platform.platform import Platform, PlatformArgs
 from stacks.config import Stack
@@ -50,7 +50,7 @@ def deploy_platform(
     if warning is not None:
         pulumi.log.warn(warning)
     inputs = platform_inputs(stack, contract, revision)
-    Platform(
+    platform = Platform(
         "platform",
         PlatformArgs(inputs=inputs),
         opts=pulumi.ResourceOptions(providers=[provider]),
@@ -61,7 +61,7 @@ def deploy_platform(
         "secrets_to_supply",
         {
             f"{prefix}{remote_id}": list(waiting)
-            for remote_id, waiting in supplied_secrets(inputs).items()
+            for remote_id, waiting in supplied(platform.entries).items()
         },
     )
 
