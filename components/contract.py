@@ -25,6 +25,9 @@ CERT_MANAGER_IDENTITY: Final = "cert_manager"
 EXTERNAL_DNS_IDENTITY: Final = "external_dns"
 """Keys of the workload identities that write records of the platform's DNS zone."""
 
+DATABASE_IDENTITY: Final = "database"
+"""Key of the workload identity that writes and reads the backups of the LLM gateway's database."""
+
 
 class ContractModel(BaseModel):
     """Base of all parts of the contract: frozen, and closed to unknown keys."""
@@ -67,6 +70,46 @@ class ComputeClass(ContractModel):
     )
 
 
+class Taint(ContractModel):
+    """One taint of the nodes of a pool."""
+
+    key: str
+    value: str = ""
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
+
+    def toleration(self) -> Toleration:
+        """Return what a pod needs to come to the nodes all the same."""
+        return Toleration(
+            key=self.key,
+            operator="Equal" if self.value else "Exists",
+            value=self.value or None,
+            effect=self.effect,
+        )
+
+
+class GpuPool(ContractModel):
+    """One pool of GPU nodes: what it has, and the labels and taints of its nodes."""
+
+    name: str = Field(description="As the config calls it; value of the node label llmp.dev/pool.")
+    product: str
+    gpus_per_node: int = Field(ge=1, description="GPUs that the machine has.")
+    max_nodes: int = Field(ge=0)
+    capacity: Literal["on-demand", "spot", "flex-start", "reservation"] = "on-demand"
+    sharing: Literal["time-slicing", "mps"] | None = Field(
+        default=None, description="How several pods share one GPU; None where each has its own."
+    )
+    clients_per_gpu: int = Field(default=1, ge=1, description="Pods that share one GPU.")
+    disk_size_gib: int = Field(default=0, ge=0, description="Boot disk of a node; 0 if unknown.")
+    zones: tuple[str, ...] = Field(default=(), description="Zones of its nodes; empty if unknown.")
+    labels: dict[str, str] = Field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that pods can ask for with every node there: a shared one counts as several."""
+        return self.max_nodes * self.gpus_per_node * self.clients_per_gpu
+
+
 class GpuProfile(ContractModel):
     """How a pod gets a GPU on this substrate: `nvidia.com/gpu` is schedulable under these terms."""
 
@@ -89,6 +132,13 @@ class GpuProfile(ContractModel):
     )
     dcgm: DcgmExporter | None = None
     compute_class: ComputeClass | None = None
+    pools: tuple[GpuPool, ...] = Field(
+        default=(), description="The pools, where the substrate knows them one by one."
+    )
+    spot_tolerations: tuple[Toleration, ...] = Field(
+        default=(),
+        description="What a pod needs beside `tolerations` to run on nodes that may be taken away.",
+    )
 
 
 class SecretStore(ContractModel):
@@ -115,6 +165,14 @@ class Dns(ContractModel):
     token_secret: str | None = Field(
         default=None, description="Remote secret id of the API token; never the token."
     )
+
+
+class ObjectStore(ContractModel):
+    """Where backups go that outlive the cluster."""
+
+    kind: Literal["google-cloud-storage"]
+    bucket: str
+    retention_days: int = Field(ge=1, description="How long a backup can be restored.")
 
 
 class SubstrateContract(ContractModel):
@@ -148,6 +206,13 @@ class SubstrateContract(ContractModel):
     secret_store: SecretStore
     registry_prefix: str | None = Field(
         default=None, description="Image prefix of the substrate's own registry for model images."
+    )
+    registry_mirrors: dict[str, str] = Field(
+        default_factory=dict,
+        description="Image prefixes to pull from instead of a public registry, by its host.",
+    )
+    backups: ObjectStore | None = Field(
+        default=None, description="Where databases are backed up; None leaves volume snapshots."
     )
     workload_identities: dict[str, WorkloadIdentity] = Field(
         default_factory=dict, description="By who has it, for example external_secrets."
@@ -208,8 +273,9 @@ class SubstrateContract(ContractModel):
         values: dict[str, Any] = {}
         for name, field in cls.model_fields.items():
             text = annotations[annotation_key(name)]
-            is_text = _is_text(field.annotation)
-            values[name] = (text or None) if is_text else json.loads(text)
+            values[name] = (
+                text if text and _is_text(field.annotation) else json.loads(text or "null")
+            )
         return cls.model_validate(values)
 
 

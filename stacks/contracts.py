@@ -1,12 +1,10 @@
 """The contract that a stack's config leads to, as far as config alone can tell."""
 
-from dataclasses import replace
-
 from components.contract import Dns, SecretStore, SubstrateContract
 from components.names import admin_email, issuer_url
 from components.platform import apps
 from components.platform.catalogue import PlatformInputs
-from components.platform.config import Cloudflare, GoogleDns
+from components.platform.config import Cloudflare, GoogleDns, profile_includes
 from components.substrate.argocd import ArgoCdSignIn
 from components.substrate.gke_topology import GkeTopology, gke_contract
 from components.substrate.hetzner_topology import hetzner_contract
@@ -15,7 +13,13 @@ from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
 
 def gke_topology(stack: GkeStack) -> GkeTopology:
     """Return the topology of a stack, with what the platform's features ask of its pools."""
-    return replace(stack.gke.topology(), compute_class=stack.platform.features.compute_class)
+    platform = stack.platform
+    return stack.gke.topology(
+        tier=platform.tier,
+        # A platform in a stack of its own may have a database, and makes no bucket for it.
+        database=not platform.enabled or profile_includes(platform.profile, "llm-gateway"),
+        compute_class=platform.features.compute_class,
+    )
 
 
 def known_contract(stack: Stack) -> SubstrateContract | None:

@@ -99,10 +99,9 @@ def monthly_cost(stack: Stack) -> MonthlyCost | None:
 
 
 def _gke_machines(stack: GkeStack) -> Iterator[tuple[str, int, int]]:
-    topology = stack.gke.topology()
-    pool = topology.platform_pool
+    pool = stack.gke.platform_pool.pool()
     yield pool.machine_type, pool.min_nodes, pool.max_nodes
-    for gpu_pool in topology.gpu_pools:
+    for gpu_pool in (one.pool() for one in stack.gke.gpu_pools):
         yield gpu_pool.machine_type, gpu_pool.min_nodes, gpu_pool.max_nodes
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
-from components.substrate.gke_topology import ControlPlaneEndpoint, ReleaseChannel
+from components.substrate.gke_topology import GkeControlPlaneTopology
 from components.substrate.kubeconfig import exec_kubeconfig
 
 CREDENTIAL_PLUGIN = "gke-gcloud-auth-plugin"
@@ -21,7 +21,6 @@ class GkeClusterArgs:
     location: str
     """A zone, or a region for a regional control plane."""
     cluster_name: str
-    release_channel: ReleaseChannel
     workload_pool: str
     network_id: pulumi.Input[str]
     subnetwork_id: pulumi.Input[str]
@@ -29,8 +28,7 @@ class GkeClusterArgs:
     """Name of the subnet's secondary range for pods."""
     service_range: str
     control_plane_cidr: str
-    endpoint: ControlPlaneEndpoint
-    authorized_networks: tuple[str, ...]
+    control_plane: GkeControlPlaneTopology
     node_account: pulumi.Input[str]
     labels: Mapping[str, str]
     deletion_protection: bool
@@ -52,7 +50,8 @@ class GkeCluster(pulumi.ComponentResource):
         self, name: str, args: GkeClusterArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("llmp:substrate:GkeCluster", name, None, opts)
-        by_dns = args.endpoint == "dns"
+        control_plane = args.control_plane
+        by_dns = control_plane.endpoint == "dns"
         cluster = gcp.container.Cluster(
             f"{name}-cluster",
             project=args.project,
@@ -61,7 +60,7 @@ class GkeCluster(pulumi.ComponentResource):
             resource_labels=args.labels,
             deletion_protection=args.deletion_protection,
             release_channel=gcp.container.ClusterReleaseChannelArgs(
-                channel=args.release_channel.upper()
+                channel=control_plane.release_channel.upper()
             ),
             # GKE makes no cluster without a pool. This one lives for minutes, as the nodes' own
             # identity: without it, it would be the project's default account.
@@ -117,7 +116,7 @@ class GkeCluster(pulumi.ComponentResource):
                     gcp.container.ClusterMasterAuthorizedNetworksConfigCidrBlockArgs(
                         cidr_block=cidr
                     )
-                    for cidr in args.authorized_networks
+                    for cidr in control_plane.authorized_networks
                 ],
             ),
             workload_identity_config=gcp.container.ClusterWorkloadIdentityConfigArgs(

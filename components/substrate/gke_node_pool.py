@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import pulumi
 import pulumi_gcp as gcp
 
-from components.substrate.gke_topology import COMPUTE_CLASS_LABEL, Accelerator
-from components.substrate.gpu_profile import GPU_TOLERATION
+from components.contract import Taint
+from components.substrate.gke_machines import Accelerator
+
+TAINT_EFFECTS: Final = {
+    "NoSchedule": "NO_SCHEDULE",
+    "PreferNoSchedule": "PREFER_NO_SCHEDULE",
+    "NoExecute": "NO_EXECUTE",
+}
+"""How Google's API spells what Kubernetes calls the effects."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +39,9 @@ class GkeNodePoolArgs:
     accelerator: Accelerator | None = None
     accelerators_per_node: int = 0
     spot: bool = False
-    compute_class: str | None = None
-    """The compute class that may use the pool; no pod but those that select it comes there."""
+    node_labels: Mapping[str, str]
+    """Kubernetes labels of the nodes."""
+    taints: tuple[Taint, ...] = ()
 
 
 class GkeNodePool(pulumi.ComponentResource):
@@ -66,12 +75,6 @@ class GkeNodePool(pulumi.ComponentResource):
             for accelerator in (args.accelerator,)
             if accelerator is not None
         ]
-        # GKE would add the first very taint; a pool that states it shows no difference later.
-        taints = {GPU_TOLERATION.key: "present"} if has_gpus else {}
-        labels = {"llmp.dev/pool": args.pool_name}
-        if args.compute_class is not None:
-            taints[COMPUTE_CLASS_LABEL] = args.compute_class
-            labels[COMPUTE_CLASS_LABEL] = args.compute_class
         pool = gcp.container.NodePool(
             f"{name}-nodes",
             project=args.project,
@@ -112,12 +115,12 @@ class GkeNodePool(pulumi.ComponentResource):
                 guest_accelerators=accelerators or None,
                 taints=[
                     gcp.container.NodePoolNodeConfigTaintArgs(
-                        key=key, value=value, effect="NO_SCHEDULE"
+                        key=taint.key, value=taint.value, effect=TAINT_EFFECTS[taint.effect]
                     )
-                    for key, value in taints.items()
+                    for taint in args.taints
                 ]
                 or None,
-                labels=labels,
+                labels=args.node_labels,
                 resource_labels=args.labels,
             ),
             opts=pulumi.ResourceOptions(

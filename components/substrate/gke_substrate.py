@@ -21,12 +21,14 @@ from components.substrate.gke_node_pool import GkeNodePool, GkeNodePoolArgs
 from components.substrate.gke_secrets import GkeSecrets, GkeSecretsArgs
 from components.substrate.gke_services import GkeServices, GkeServicesArgs
 from components.substrate.gke_topology import (
-    COMPUTE_CLASS,
     DNS_WRITERS,
     EXTERNAL_SECRETS_NAMESPACE,
     EXTERNAL_SECRETS_SERVICE_ACCOUNT,
+    POOL_LABEL,
     GkeTopology,
     gke_contract,
+    gpu_pool_labels,
+    gpu_pool_taints,
 )
 from components.substrate.gke_workload_identity import (
     GkeWorkloadIdentity,
@@ -84,7 +86,7 @@ class GkeSubstrate(pulumi.ComponentResource):
             f"{name}-services",
             GkeServicesArgs(
                 project=topology.project,
-                model_registry=topology.model_registry,
+                model_registry=topology.registry.models,
                 secret_manager=uses_secret_manager,
                 cloud_dns=zone is not None,
             ),
@@ -118,15 +120,13 @@ class GkeSubstrate(pulumi.ComponentResource):
                 project=topology.project,
                 location=topology.location,
                 cluster_name=topology.cluster_name,
-                release_channel=topology.release_channel,
                 workload_pool=topology.workload_pool,
                 network_id=network.network_id,
                 subnetwork_id=network.subnetwork_id,
                 pod_range=POD_RANGE,
                 service_range=SERVICE_RANGE,
                 control_plane_cidr=topology.network.control_plane_cidr,
-                endpoint=topology.endpoint,
-                authorized_networks=topology.authorized_networks,
+                control_plane=topology.control_plane,
                 node_account=nodes.email,
                 labels=topology.resource_labels,
                 deletion_protection=topology.deletion_protection,
@@ -135,7 +135,7 @@ class GkeSubstrate(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[network, nodes]),
         )
         platform_pool = self._make_pools(name, topology, cluster, nodes)
-        if topology.model_registry:
+        if topology.registry.models:
             GkeModelRegistry(
                 f"{name}-model-registry",
                 GkeModelRegistryArgs(
@@ -181,12 +181,12 @@ class GkeSubstrate(pulumi.ComponentResource):
         platform = topology.platform_pool
         for pool in topology.gpu_pools:
             GkeNodePool(
-                f"{name}-gpu-pool-{pool.name}",
+                f"{name}-gpu-pool-{pool.node_pool_name}",
                 GkeNodePoolArgs(
                     project=topology.project,
                     location=topology.location,
                     cluster=cluster.name,
-                    pool_name=pool.name,
+                    pool_name=pool.node_pool_name,
                     node_account=nodes.email,
                     machine_type=pool.machine_type,
                     min_nodes=pool.min_nodes,
@@ -195,8 +195,9 @@ class GkeSubstrate(pulumi.ComponentResource):
                     labels=topology.resource_labels,
                     accelerator=pool.accelerator,
                     accelerators_per_node=pool.accelerators_per_node,
-                    spot=pool.spot,
-                    compute_class=COMPUTE_CLASS if topology.compute_class else None,
+                    spot=pool.capacity == "spot",
+                    node_labels=gpu_pool_labels(pool, compute_class=topology.compute_class),
+                    taints=gpu_pool_taints(pool, compute_class=topology.compute_class),
                 ),
                 opts=pulumi.ResourceOptions(parent=self),
             )
@@ -213,6 +214,7 @@ class GkeSubstrate(pulumi.ComponentResource):
                 max_nodes=platform.max_nodes,
                 disk_size_gib=platform.disk_size_gib,
                 labels=topology.resource_labels,
+                node_labels={POOL_LABEL: "platform"},
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -4,6 +4,8 @@ Nothing here makes a resource. The contract comes from this data, so that a stac
 checked against it before anything is created.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -11,83 +13,34 @@ from typing import Final, Literal
 from components import names
 from components.contract import (
     CERT_MANAGER_IDENTITY,
+    DATABASE_IDENTITY,
     EXTERNAL_DNS_IDENTITY,
     EXTERNAL_SECRETS_IDENTITY,
     ComputeClass,
     DcgmExporter,
     Dns,
+    GpuPool,
     GpuProfile,
+    ObjectStore,
     SecretStore,
     SubstrateContract,
+    Taint,
     Toleration,
     WorkloadIdentity,
 )
+from components.substrate.gke_machines import Accelerator
 from components.substrate.gpu_profile import GPU_TOLERATION
 
-Accelerator = Literal[
-    "nvidia-l4",
-    "nvidia-tesla-t4",
-    "nvidia-tesla-a100",
-    "nvidia-a100-80gb",
-    "nvidia-h100-80gb",
-]
 ReleaseChannel = Literal["rapid", "regular", "stable", "extended"]
 ControlPlaneEndpoint = Literal["dns", "ip"]
-
-_N1_SIZES: Final[Mapping[str, tuple[int, ...]]] = {
-    "n1-standard": (1, 2, 4, 8, 16, 32, 64, 96),
-    "n1-highmem": (2, 4, 8, 16, 32, 64, 96),
-    "n1-highcpu": (2, 4, 8, 16, 32, 64, 96),
-}
-"""vCPUs of the N1 machine types (Compute Engine docs, "N1 machine series")."""
-
-
-def _n1_types(max_vcpus: int) -> tuple[str, ...]:
-    types = [
-        (vcpus, f"{family}-{vcpus}")
-        for family, sizes in _N1_SIZES.items()
-        for vcpus in sizes
-        if vcpus <= max_vcpus
-    ]
-    # The default comes first: four vCPUs and 15 GB are the least that an engine starts with.
-    return ("n1-standard-4", *(name for _, name in sorted(types) if name != "n1-standard-4"))
-
-
-GPU_MACHINE_TYPES: Final[Mapping[Accelerator, Mapping[int, tuple[str, ...]]]] = {
-    "nvidia-l4": {
-        1: ("g2-standard-4", "g2-standard-8", "g2-standard-12", "g2-standard-16", "g2-standard-32"),
-        2: ("g2-standard-24",),
-        4: ("g2-standard-48",),
-        8: ("g2-standard-96",),
-    },
-    "nvidia-tesla-t4": {1: _n1_types(48), 2: _n1_types(48), 4: _n1_types(96)},
-    "nvidia-tesla-a100": {
-        1: ("a2-highgpu-1g",),
-        2: ("a2-highgpu-2g",),
-        4: ("a2-highgpu-4g",),
-        8: ("a2-highgpu-8g",),
-        16: ("a2-megagpu-16g",),
-    },
-    "nvidia-a100-80gb": {
-        1: ("a2-ultragpu-1g",),
-        2: ("a2-ultragpu-2g",),
-        4: ("a2-ultragpu-4g",),
-        8: ("a2-ultragpu-8g",),
-    },
-    "nvidia-h100-80gb": {
-        1: ("a3-highgpu-1g",),
-        2: ("a3-highgpu-2g",),
-        4: ("a3-highgpu-4g",),
-        8: ("a3-highgpu-8g",),
-    },
-}
-"""Machine types that Google sells with each number of GPUs, the default first.
-
-Compute Engine docs, "GPU machine types".
-"""
-
-SPOT_ONLY_MACHINE_TYPES: Final = ("a3-highgpu-1g", "a3-highgpu-2g", "a3-highgpu-4g")
-"""Sold as spot or flex-start capacity only (Compute Engine docs, "A3 High machine types")."""
+Capacity = Literal["on-demand", "spot", "flex-start", "reservation"]
+DriverVersion = Literal["default", "latest"]
+SharingStrategy = Literal["time-slicing", "mps"]
+UpgradeStrategy = Literal["surge", "blue-green"]
+LocationPolicy = Literal["any", "balanced"]
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+ExclusionScope = Literal["no_upgrades", "no_minor_upgrades", "no_minor_or_node_upgrades"]
+LogSource = Literal["system", "workloads", "api-server", "scheduler", "controller-manager"]
 
 GPU_PRODUCT_LABEL: Final = "cloud.google.com/gke-accelerator"
 STORAGE_CLASS: Final = "standard-rwo"
@@ -104,10 +57,25 @@ DCGM_EXPORTER: Final = DcgmExporter(
 )
 """The exporter that GKE itself runs on GPU nodes when DCGM metrics are on (GKE docs)."""
 
+POOL_LABEL: Final = "llmp.dev/pool"
+"""Label of every node: what the config calls its pool."""
+
 COMPUTE_CLASS: Final = "gpus"
 COMPUTE_CLASS_LABEL: Final = "cloud.google.com/compute-class"
 """Label and taint of node pools that a compute class may use; pods select the class by the label
 (GKE docs, "About custom ComputeClasses")."""
+
+SPOT_TAINT: Final = Taint(key="cloud.google.com/gke-spot", value="true")
+"""GKE labels spot nodes so; the taint, which GKE leaves to the pool's owner, keeps pods off that
+cannot bear to lose a node (GKE docs, "Spot VMs")."""
+
+SHARING_TAINT: Final = "llmp.dev/gpu-sharing"
+"""Taint of nodes whose GPUs several pods share, by strategy: a pod that counts on the memory of a
+whole GPU must not come there by accident."""
+
+CAPACITY_ORDER: Final[tuple[Capacity, ...]] = ("reservation", "spot", "on-demand", "flex-start")
+"""In which order a compute class tries pools of one product: what is paid already, what is cheap,
+what is there at once, and what has to be waited for (issue 5)."""
 
 EXTERNAL_SECRETS_NAMESPACE: Final = "external-secrets"
 EXTERNAL_SECRETS_SERVICE_ACCOUNT: Final = "external-secrets"
@@ -119,16 +87,90 @@ DNS_WRITERS: Final[Mapping[str, str]] = {
 """Who writes records of the platform's zone: its key in the contract, and its namespace, which its
 Kubernetes service account is called after."""
 
+DATABASE_NAMESPACE: Final = "litellm"
+DATABASE_SERVICE_ACCOUNT: Final = "litellm-pg"
+"""CloudNativePG calls the service account of a database after its cluster."""
+
+MIRRORED_REGISTRIES: Final = (
+    "docker.io",
+    "gcr.io",
+    "ghcr.io",
+    "nvcr.io",
+    "quay.io",
+    "registry.k8s.io",
+)
+"""Public registries that images of the catalogue come from."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GkeNetworkTopology:
-    """Address ranges, all private and apart from each other."""
+    """Address ranges, all private and apart from each other, and the way out."""
 
     node_cidr: str
     pod_cidr: str
     service_cidr: str
     control_plane_cidr: str
     """A /28 for the private address of the control plane."""
+    nat_addresses: int
+    """Reserved addresses that all calls to the internet come from; 0 leaves them to Google."""
+    flow_logs: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeMaintenanceExclusion:
+    """A time in which GKE leaves versions as they are."""
+
+    name: str
+    start: str
+    """RFC 3339, UTC; `end` alike."""
+    end: str
+    scope: ExclusionScope
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeMaintenance:
+    """When GKE may upgrade by itself, in UTC."""
+
+    days: tuple[Weekday, ...]
+    start: str
+    """HH:MM."""
+    hours: int
+    exclusions: tuple[GkeMaintenanceExclusion, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeControlPlaneTopology:
+    """Who reaches the Kubernetes API, and how Google runs it."""
+
+    endpoint: ControlPlaneEndpoint
+    authorized_networks: tuple[str, ...]
+    """Who reaches the control plane's address; empty with endpoint `dns`, where IAM decides."""
+    release_channel: ReleaseChannel
+    maintenance: GkeMaintenance
+    secrets_encryption_key: str | None
+    """Full name of a Cloud KMS key that encrypts Secrets in etcd."""
+    logs: tuple[LogSource, ...]
+    managed_prometheus: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeUpgrade:
+    """How the nodes of a pool are upgraded."""
+
+    strategy: UpgradeStrategy
+    max_surge: int
+    """Nodes that come before one goes; surge only, `max_unavailable` alike."""
+    max_unavailable: int
+    soak_minutes: int
+    """How long blue-green keeps the old nodes after the last pod left them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeGpuSharing:
+    """How several pods share one GPU."""
+
+    strategy: SharingStrategy
+    clients_per_gpu: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,6 +182,10 @@ class GkePlatformPool:
     """Nodes in all zones together; `max_nodes` alike."""
     max_nodes: int
     disk_size_gib: int
+    zones: tuple[str, ...]
+    """Empty for those of the cluster."""
+    upgrade: GkeUpgrade
+    image_streaming: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,11 +196,77 @@ class GkeGpuPool:
     accelerator: Accelerator
     accelerators_per_node: int
     machine_type: str
+    capacity: Capacity
+    reservation: str | None
+    """Name of the reservation, with capacity `reservation`."""
     min_nodes: int
     """Nodes in all zones together; `max_nodes` alike."""
     max_nodes: int
     disk_size_gib: int
-    spot: bool
+    zones: tuple[str, ...]
+    """Empty for those of the cluster."""
+    location_policy: LocationPolicy
+    upgrade: GkeUpgrade
+    driver_version: DriverVersion
+    sharing: GkeGpuSharing | None
+    image_streaming: bool
+    preloaded_images: tuple[str, ...]
+    """Disk images with container images in them, as secondary boot disks."""
+
+    @property
+    def node_pool_name(self) -> str:
+        """Name at Google: changes with whatever cannot change on a pool that exists.
+
+        So such a change makes a new pool before it deletes the old one, instead of leaving the
+        cluster without either.
+        """
+        fixed = {
+            "accelerator": self.accelerator,
+            "accelerators_per_node": self.accelerators_per_node,
+            "capacity": self.capacity,
+            "reservation": self.reservation,
+            "driver_version": self.driver_version,
+            "sharing": None
+            if self.sharing is None
+            else [self.sharing.strategy, self.sharing.clients_per_gpu],
+            "preloaded_images": self.preloaded_images,
+        }
+        digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:6]
+        return names.fit(f"{self.name}-{digest}", names.GKE_CLUSTER_MAX)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeRegistry:
+    """Which image repositories there are."""
+
+    models: bool
+    """A private repository for model images."""
+    pull_through: bool
+    """A cache of each public registry, which all pods pull from."""
+    scanning: bool
+    """Vulnerability scanning, which Google bills by image."""
+    untagged_days: int
+    """Days after which images without a tag are deleted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeBackups:
+    """The bucket for backups of databases."""
+
+    bucket: str
+    retention_days: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GkeBudget:
+    """A budget of Cloud Billing: it warns, and stops nothing."""
+
+    billing_account: str
+    monthly: int
+    """In the currency of the billing account."""
+    thresholds: tuple[float, ...]
+    """Shares of the budget at which Google warns."""
+    emails: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,16 +278,20 @@ class GkeTopology:
     zone: str | None
     """None makes the control plane regional."""
     cluster_name: str
-    release_channel: ReleaseChannel
     network: GkeNetworkTopology
-    endpoint: ControlPlaneEndpoint
-    authorized_networks: tuple[str, ...]
-    """Who reaches the control plane's address; empty with endpoint `dns`, where IAM decides."""
+    control_plane: GkeControlPlaneTopology
     platform_pool: GkePlatformPool
     gpu_pools: tuple[GkeGpuPool, ...]
-    model_registry: bool
+    registry: GkeRegistry
+    secret_locations: tuple[str, ...]
+    """Regions that keep the values of secrets; empty leaves it to Google."""
+    backups: GkeBackups | None
+    create_dns_zone: bool
+    edge_address: bool
+    """Whether the public edge has a reserved address."""
+    budget: GkeBudget | None
     deletion_protection: bool
-    compute_class: bool = False
+    compute_class: bool
     """Whether the GPU pools belong to a compute class, which says in which order they are tried."""
 
     @property
@@ -203,6 +319,11 @@ class GkeTopology:
         """Id of the Google service account that External Secrets acts as."""
         return names.gcp_service_account(self.cluster_name, "secrets")
 
+    @property
+    def database_account_id(self) -> str:
+        """Id of the Google service account that the LLM gateway's database acts as."""
+        return names.gcp_service_account(self.cluster_name, "database")
+
     def dns_account_id(self, identity: str) -> str:
         """Return the id of the Google service account of one of `DNS_WRITERS`."""
         return names.gcp_service_account(self.cluster_name, DNS_WRITERS[identity])
@@ -212,36 +333,82 @@ class GkeTopology:
         """Id of the image repository; with the cluster's name, so that stacks share a project."""
         return f"{self.cluster_name}-models"
 
+    def mirror_repository_id(self, registry: str) -> str:
+        """Return the id of the repository that caches a public registry."""
+        return f"{self.cluster_name}-{registry.replace('.', '-')}"
+
+    @property
+    def edge_address_name(self) -> str:
+        """Name of the reserved address of the public edge."""
+        return f"{self.cluster_name}-edge"
+
     @property
     def resource_labels(self) -> dict[str, str]:
         """Labels of everything at Google that takes labels, for cost reports and for finding it."""
         return {"managed-by": "llmp", "llmp-cluster": self.cluster_name}
 
+    @property
+    def credentials_command(self) -> str:
+        """What adds the cluster to a kubeconfig."""
+        by_name = " --dns-endpoint" if self.control_plane.endpoint == "dns" else ""
+        return (
+            f"gcloud container clusters get-credentials {self.cluster_name} "
+            f"--location {self.location} --project {self.project}{by_name}"
+        )
+
     def service_account_email(self, account_id: str) -> str:
         """Return the address of a Google service account of this project."""
         return f"{account_id}@{self.project}.iam.gserviceaccount.com"
 
+    def image_prefix(self, repository_id: str) -> str:
+        """Return what images of a repository of this project start with."""
+        return f"{self.region}-docker.pkg.dev/{self.project}/{repository_id}"
 
-def gke_gpu_profile(pools: tuple[GkeGpuPool, ...], *, compute_class: bool = False) -> GpuProfile:
+
+def gpu_pool_labels(pool: GkeGpuPool, *, compute_class: bool) -> dict[str, str]:
+    """Return the Kubernetes labels of a GPU pool's nodes, those that GKE adds left out."""
+    labels = {POOL_LABEL: pool.name}
+    if compute_class:
+        labels[COMPUTE_CLASS_LABEL] = COMPUTE_CLASS
+    return labels
+
+
+def gpu_pool_taints(pool: GkeGpuPool, *, compute_class: bool) -> tuple[Taint, ...]:
+    """Return the taints of a GPU pool's nodes."""
+    # GKE would add the first very taint; a pool that states it shows no difference later.
+    taints = [Taint(key=GPU_TOLERATION.key, value="present")]
+    if pool.capacity == "spot":
+        taints.append(SPOT_TAINT)
+    if pool.sharing is not None:
+        taints.append(Taint(key=SHARING_TAINT, value=pool.sharing.strategy))
+    if compute_class:
+        taints.append(Taint(key=COMPUTE_CLASS_LABEL, value=COMPUTE_CLASS))
+    return tuple(taints)
+
+
+def gke_gpu_profile(topology: GkeTopology) -> GpuProfile:
     """Return what the GPU pools promise to pods; GKE itself runs driver, device plugin and DCGM.
 
     Nothing selects a runtime class: GKE has none, and a pod that names one is never created.
     """
+    pools = tuple(_contract_pool(topology, pool) for pool in topology.gpu_pools)
     if not pools:
         return GpuProfile(managed_by="none")
     profile = gke_profile(
-        products=tuple(dict.fromkeys(pool.accelerator for pool in pools)),
-        max_gpus=sum(pool.max_nodes * pool.accelerators_per_node for pool in pools),
-        max_gpus_per_node=max(pool.accelerators_per_node for pool in pools),
-    )
-    if not compute_class:
+        products=tuple(dict.fromkeys(pool.product for pool in pools)),
+        max_gpus=sum(pool.gpus for pool in pools),
+        max_gpus_per_node=max(pool.gpus_per_node for pool in pools),
+        dcgm=topology.control_plane.managed_prometheus,
+    ).model_copy(update={"pools": pools})
+    if not topology.compute_class:
         return profile
-    # Spot is far cheaper; the sort keeps the order of the config otherwise.
-    preferred = sorted(pools, key=lambda pool: not pool.spot)
     return profile.model_copy(
         update={
             "compute_class": ComputeClass(
-                name=COMPUTE_CLASS, priorities=tuple((pool.name,) for pool in preferred)
+                name=COMPUTE_CLASS,
+                priorities=tuple(
+                    (pool.node_pool_name,) for pool in _by_preference(topology.gpu_pools)
+                ),
             ),
             "node_selector": {COMPUTE_CLASS_LABEL: COMPUTE_CLASS},
             "tolerations": (*profile.tolerations, Toleration(key=COMPUTE_CLASS_LABEL)),
@@ -249,13 +416,45 @@ def gke_gpu_profile(pools: tuple[GkeGpuPool, ...], *, compute_class: bool = Fals
     )
 
 
-def gke_profile(*, products: tuple[str, ...], max_gpus: int, max_gpus_per_node: int) -> GpuProfile:
+def _contract_pool(topology: GkeTopology, pool: GkeGpuPool) -> GpuPool:
+    sharing = pool.sharing
+    return GpuPool(
+        name=pool.name,
+        product=pool.accelerator,
+        gpus_per_node=pool.accelerators_per_node,
+        max_nodes=pool.max_nodes,
+        capacity=pool.capacity,
+        sharing=None if sharing is None else sharing.strategy,
+        clients_per_gpu=1 if sharing is None else sharing.clients_per_gpu,
+        disk_size_gib=pool.disk_size_gib,
+        zones=pool.zones or (() if topology.zone is None else (topology.zone,)),
+        labels=gpu_pool_labels(pool, compute_class=topology.compute_class),
+        taints=gpu_pool_taints(pool, compute_class=topology.compute_class),
+    )
+
+
+def _by_preference(pools: tuple[GkeGpuPool, ...]) -> list[GkeGpuPool]:
+    """Return the pools of the first product by `CAPACITY_ORDER`, then those of the next."""
+    products = list(dict.fromkeys(pool.accelerator for pool in pools))
+    return sorted(
+        pools,
+        key=lambda pool: (
+            products.index(pool.accelerator),
+            CAPACITY_ORDER.index(pool.capacity),
+        ),
+    )
+
+
+def gke_profile(
+    *, products: tuple[str, ...], max_gpus: int, max_gpus_per_node: int, dcgm: bool = True
+) -> GpuProfile:
     """Return the GPU profile of a GKE cluster, whoever made it.
 
     Args:
         products: accelerators of its pools, as GKE calls them.
         max_gpus: GPUs of all pools at their maximum.
         max_gpus_per_node: GPUs of the largest node.
+        dcgm: whether GKE runs its DCGM exporter.
     """
     return GpuProfile(
         managed_by="gke",
@@ -264,7 +463,8 @@ def gke_profile(*, products: tuple[str, ...], max_gpus: int, max_gpus_per_node: 
         max_gpus_per_node=max_gpus_per_node,
         product_label=GPU_PRODUCT_LABEL,
         tolerations=(GPU_TOLERATION,),
-        dcgm=DCGM_EXPORTER,
+        spot_tolerations=(SPOT_TAINT.toleration(),),
+        dcgm=DCGM_EXPORTER if dcgm else None,
     )
 
 
@@ -281,25 +481,13 @@ def gke_contract(
     GKE ships no snapshot class, and what lives in the cluster is the platform's to make, so the
     contract names the class and the driver that it is for. The load balancer annotation picks
     Google's network load balancer with a backend service, which checks the health of nodes; the
-    older target pools do not.
+    older target pools do not. A reserved address is known by its name before it is made.
     """
-    identities: dict[str, WorkloadIdentity] = {}
-    if secret_store.kind == "google-secret-manager":
-        email = topology.service_account_email(topology.external_secrets_account_id)
-        identities[EXTERNAL_SECRETS_IDENTITY] = WorkloadIdentity(
-            namespace=EXTERNAL_SECRETS_NAMESPACE,
-            service_account=EXTERNAL_SECRETS_SERVICE_ACCOUNT,
-            annotations={"iam.gke.io/gcp-service-account": email},
-        )
-    if dns is not None and dns.provider == "google":
-        for identity, namespace in DNS_WRITERS.items():
-            email = topology.service_account_email(topology.dns_account_id(identity))
-            identities[identity] = WorkloadIdentity(
-                namespace=namespace,
-                service_account=namespace,
-                annotations={"iam.gke.io/gcp-service-account": email},
-            )
-    registry = f"{topology.region}-docker.pkg.dev/{topology.project}/{topology.model_repository_id}"
+    load_balancer = {"cloud.google.com/l4-rbs": "enabled"}
+    if topology.edge_address:
+        load_balancer["networking.gke.io/load-balancer-ip-addresses"] = topology.edge_address_name
+    registry = topology.registry
+    backups = topology.backups
     return SubstrateContract(
         cloud="gcp",
         region=topology.region,
@@ -310,10 +498,53 @@ def gke_contract(
         storage_class=STORAGE_CLASS,
         snapshot_class=SNAPSHOT_CLASS,
         snapshot_driver=SNAPSHOT_DRIVER,
-        load_balancer_annotations={"cloud.google.com/l4-rbs": "enabled"},
-        gpu=gke_gpu_profile(topology.gpu_pools, compute_class=topology.compute_class),
+        load_balancer_annotations=load_balancer,
+        gpu=gke_gpu_profile(topology),
         secret_store=secret_store,
-        registry_prefix=registry if topology.model_registry else None,
-        workload_identities=identities,
+        registry_prefix=topology.image_prefix(topology.model_repository_id)
+        if registry.models
+        else None,
+        registry_mirrors={
+            host: topology.image_prefix(topology.mirror_repository_id(host))
+            for host in MIRRORED_REGISTRIES
+        }
+        if registry.pull_through
+        else {},
+        backups=None
+        if backups is None
+        else ObjectStore(
+            kind="google-cloud-storage",
+            bucket=backups.bucket,
+            retention_days=backups.retention_days,
+        ),
+        workload_identities=_identities(topology, secret_store, dns),
         argo_cd_sign_in=argo_cd_sign_in,
     )
+
+
+def _identities(
+    topology: GkeTopology, secret_store: SecretStore, dns: Dns | None
+) -> dict[str, WorkloadIdentity]:
+    def identity(account_id: str, namespace: str, service_account: str) -> WorkloadIdentity:
+        email = topology.service_account_email(account_id)
+        return WorkloadIdentity(
+            namespace=namespace,
+            service_account=service_account,
+            annotations={"iam.gke.io/gcp-service-account": email},
+        )
+
+    found: dict[str, WorkloadIdentity] = {}
+    if secret_store.kind == "google-secret-manager":
+        found[EXTERNAL_SECRETS_IDENTITY] = identity(
+            topology.external_secrets_account_id,
+            EXTERNAL_SECRETS_NAMESPACE,
+            EXTERNAL_SECRETS_SERVICE_ACCOUNT,
+        )
+    if dns is not None and dns.provider == "google":
+        for name, namespace in DNS_WRITERS.items():
+            found[name] = identity(topology.dns_account_id(name), namespace, namespace)
+    if topology.backups is not None:
+        found[DATABASE_IDENTITY] = identity(
+            topology.database_account_id, DATABASE_NAMESPACE, DATABASE_SERVICE_ACCOUNT
+        )
+    return found

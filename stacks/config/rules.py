@@ -29,8 +29,6 @@ from components.platform.config import (
     replica_range,
 )
 from components.versions import K3S
-from stacks.config.gke import GkeConfig
-from stacks.config.hetzner import HetznerConfig
 from stacks.config.problems import Problem, mapping, shown
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
 
@@ -962,14 +960,9 @@ def _tier(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
             value=stack.gke.zone,
             fix="remove zone for a regional control plane, or lower platform.tier",
         )
-    substrate: GkeConfig | HetznerConfig | None = None
-    if isinstance(stack, GkeStack):
-        substrate = stack.gke
-    elif isinstance(stack, HetznerStack):
-        substrate = stack.hetzner
-    if substrate is not None and not substrate.deletion_protection:
+    if isinstance(stack, HetznerStack) and not stack.hetzner.deletion_protection:
         yield Problem(
-            path=f"{stack.kind}.deletion_protection",
+            path="hetzner.deletion_protection",
             message="tier prod must not be deletable by one wrong command",
             value="false",
             fix="set deletion_protection: true; a teardown first sets it to false again",

@@ -176,8 +176,8 @@ BAD = [
     ),
     Bad(
         mistake="a release channel that does not exist",
-        change={"gke.release_channel": "weekly"},
-        path="gke.release_channel",
+        change={"gke.control_plane.release_channel": "weekly"},
+        path="gke.control_plane.release_channel",
         says="not one of the allowed values",
         fix="write",
     ),
@@ -1186,8 +1186,9 @@ BAD = [
     ),
     Bad(
         mistake="production that one wrong command deletes",
-        change={"platform.tier": "prod", "gke.zone": REMOVED},
-        path="gke.deletion_protection",
+        base="hetzner",
+        change={"platform.tier": "prod"},
+        path="hetzner.deletion_protection",
         says="one wrong command",
         fix="deletion_protection: true",
     ),

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.substrate.gke_topology import GPU_MACHINE_TYPES, gke_contract
+from components.substrate.gke_machines import GPU_MACHINE_TYPES
+from components.substrate.gke_topology import GkeTopology, gke_contract
 from stacks.config.gke import GkeConfig
 from tests.substrate.gke_samples import SECRET_MANAGER
 
@@ -21,6 +22,11 @@ def parse(**changes: object) -> GkeConfig:
     """Read a section as a stack file is read; a change to None leaves the key out."""
     section = {key: value for key, value in {**SMALLEST, **changes}.items() if value is not None}
     return GkeConfig.model_validate_json(json.dumps(section))
+
+
+def shape(config: GkeConfig) -> GkeTopology:
+    """Return the topology of a section in a stack that asks nothing more of it."""
+    return config.topology(tier="cost", database=False, compute_class=False)
 
 
 def gpu_pool(**changes: object) -> dict[str, list[dict[str, object]]]:
@@ -38,7 +44,11 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"zone": "europe-west4-a"}, "zone", "not in region us-central1; write us-central1-a"),
     ({"cluster_name": "a" * 41}, "cluster_name", "at most 40"),
     ({"cluster_name": "1st"}, "cluster_name", "pattern"),
-    ({"release_channel": "REGULAR"}, "release_channel", "'rapid', 'regular', 'stable'"),
+    (
+        {"control_plane": {"release_channel": "REGULAR"}},
+        "control_plane.release_channel",
+        "'rapid', 'regular', 'stable'",
+    ),
     ({"network": {"node_cidr": "8.8.0.0/20"}}, "network.node_cidr", "is not a private range"),
     ({"network": {"node_cidr": "10.0.0.1/20"}}, "network.node_cidr", "host bits set"),
     ({"network": {"node_cidr": "10.0.0.0/30"}}, "network.node_cidr", "write a /8 to a /29"),
@@ -113,7 +123,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         gpu_pool(accelerator="nvidia-h100-80gb"),
         "gpu_pools.0.machine_type",
-        "a3-highgpu-1g is only sold as spot; set spot: true",
+        "a3-highgpu-1g is only sold as spot or flex-start; set capacity: spot",
     ),
     (gpu_pool(min_nodes=2), "gpu_pools.0.max_nodes", "max_nodes 1 is under min_nodes 2"),
     (gpu_pool(disk_size_gib=20), "gpu_pools.0.disk_size_gib", "greater than or equal to 50"),
@@ -144,16 +154,16 @@ def test_a_bad_value_is_refused_where_it_stands(
 
 
 def test_three_lines_make_a_zonal_cluster_with_one_l4_that_scales_from_zero() -> None:
-    topology = parse().topology()
+    topology = shape(parse())
     assert topology.location == "us-central1-a"
     (pool,) = topology.gpu_pools
     assert (pool.accelerator, pool.machine_type) == ("nvidia-l4", "g2-standard-4")
-    assert (pool.min_nodes, pool.max_nodes, pool.spot) == (0, 1, False)
+    assert (pool.min_nodes, pool.max_nodes, pool.capacity) == (0, 1, "on-demand")
     assert pool.disk_size_gib >= 200
 
 
 def test_without_a_zone_the_control_plane_is_regional() -> None:
-    assert parse(zone=None).topology().location == "us-central1"
+    assert shape(parse(zone=None)).location == "us-central1"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +183,7 @@ def test_the_machine_type_follows_from_the_gpus(
     accelerator: str, count: int, machine_type: str
 ) -> None:
     section = parse(**gpu_pool(accelerator=accelerator, accelerators_per_node=count))
-    assert section.topology().gpu_pools[0].machine_type == machine_type
+    assert shape(section).gpu_pools[0].machine_type == machine_type
 
 
 @pytest.mark.parametrize(
@@ -182,7 +192,7 @@ def test_the_machine_type_follows_from_the_gpus(
 )
 def test_machines_that_take_persistent_disks_run_the_platform(machine_type: str) -> None:
     section = parse(platform_pool={"machine_type": machine_type})
-    assert section.topology().platform_pool.machine_type == machine_type
+    assert shape(section).platform_pool.machine_type == machine_type
 
 
 def test_four_t4_may_have_more_vcpus_than_one() -> None:
@@ -191,13 +201,18 @@ def test_four_t4_may_have_more_vcpus_than_one() -> None:
 
 
 def test_small_h100_machines_are_taken_as_spot() -> None:
-    section = parse(**gpu_pool(accelerator="nvidia-h100-80gb", spot=True))
-    assert section.topology().gpu_pools[0].machine_type == "a3-highgpu-1g"
+    section = parse(**gpu_pool(accelerator="nvidia-h100-80gb", capacity="spot"))
+    assert shape(section).gpu_pools[0].machine_type == "a3-highgpu-1g"
 
 
 def test_all_problems_of_a_section_come_at_once() -> None:
     with pytest.raises(ValidationError) as caught:
-        parse(region="us-central1-a", project="x", release_channel="fast", **gpu_pool(min_nodes=2))
+        parse(
+            region="us-central1-a",
+            project="x",
+            control_plane={"release_channel": "fast"},
+            **gpu_pool(min_nodes=2),
+        )
     assert len(caught.value.errors()) == 4
 
 
@@ -209,11 +224,11 @@ def test_the_contract_counts_gpus_over_all_pools() -> None:
             {"name": "old", "accelerator": "nvidia-tesla-t4"},
         ]
     )
-    gpu = gke_contract(section.topology(), secret_store=SECRET_MANAGER).gpu
+    gpu = gke_contract(shape(section), secret_store=SECRET_MANAGER).gpu
     assert gpu.products == ("nvidia-l4", "nvidia-tesla-t4")
     assert (gpu.max_gpus, gpu.max_gpus_per_node) == (3 + 4 + 1, 4)
 
 
 def test_a_cluster_without_gpu_pools_promises_no_gpu() -> None:
-    gpu = gke_contract(parse(gpu_pools=[]).topology(), secret_store=SECRET_MANAGER).gpu
+    gpu = gke_contract(shape(parse(gpu_pools=[])), secret_store=SECRET_MANAGER).gpu
     assert (gpu.managed_by, gpu.max_gpus, gpu.dcgm) == ("none", 0, None)

@@ -12,9 +12,13 @@ from components.substrate.gke_node_identity import NODE_ROLES
 from components.substrate.gke_topology import gke_contract
 from tests.conftest import Run
 from tests.harness import UNKNOWN, Recorder, Registration, deploy
-from tests.substrate.gke_samples import L4_POOL, TOPOLOGY, substrate, topology
+from tests.substrate.gke_samples import CONTROL_PLANE, L4_POOL, TOPOLOGY, substrate, topology
 
 CLUSTER = "gcp:container/cluster:Cluster"
+NO_MODELS = dataclasses.replace(TOPOLOGY.registry, models=False)
+BY_ADDRESS = dataclasses.replace(
+    CONTROL_PLANE, endpoint="ip", authorized_networks=("203.0.113.0/24",)
+)
 POOL = "gcp:container/nodePool:NodePool"
 SECRET = "gcp:secretmanager/secret:Secret"  # noqa: S105 - a type token
 SECRET_ROLE = "gcp:secretmanager/secretIamMember:SecretIamMember"  # noqa: S105 - a type token
@@ -26,7 +30,11 @@ def build(**changes: Any) -> Recorder:  # noqa: ANN401 - whatever the field take
 
 
 def pool(recorder: Recorder, name: str) -> Registration:
-    return next(each for each in recorder.all(POOL) if each.inputs["name"] == name)
+    return next(
+        each
+        for each in recorder.all(POOL)
+        if each.inputs["nodeConfig"]["labels"]["llmp.dev/pool"] == name
+    )
 
 
 def test_everything_is_below_the_substrate(run: Run) -> None:
@@ -71,7 +79,7 @@ def test_apis_stay_on_when_the_stack_goes(run: Run) -> None:
 
 def test_apis_that_nothing_uses_are_not_switched_on() -> None:
     recorder = build(
-        topology=topology(model_registry=False), secret_store=SecretStore(kind="kubernetes")
+        topology=topology(registry=NO_MODELS), secret_store=SecretStore(kind="kubernetes")
     )
     services = {each.inputs["service"] for each in recorder.all("gcp:projects/service:Service")}
     assert not services & {"artifactregistry.googleapis.com", "secretmanager.googleapis.com"}
@@ -183,7 +191,7 @@ def test_by_default_the_control_plane_has_a_name_that_iam_guards_and_no_open_add
 
 
 def test_an_address_is_reached_from_the_listed_networks_only() -> None:
-    changed = topology(endpoint="ip", authorized_networks=("203.0.113.0/24",))
+    changed = topology(control_plane=BY_ADDRESS)
     inputs = build(topology=changed).one(CLUSTER).inputs
     assert inputs["controlPlaneEndpointsConfig"]["ipEndpointsConfig"] == {"enabled": True}
     assert inputs["controlPlaneEndpointsConfig"]["dnsEndpointConfig"] == {
@@ -228,7 +236,7 @@ def test_the_kubeconfig_asks_a_plugin_and_holds_no_credential() -> None:
 
 
 def test_the_kubeconfig_of_an_address_carries_its_authority() -> None:
-    changed = topology(endpoint="ip", authorized_networks=("203.0.113.0/24",))
+    changed = topology(control_plane=BY_ADDRESS)
     cluster = kubeconfig(build(topology=changed))["clusters"][0]["cluster"]
     assert cluster == {
         "server": "https://192.0.2.10",
@@ -266,20 +274,23 @@ def test_gpu_pools_are_tainted_start_at_zero_and_get_their_driver_from_gke(run: 
 
 
 def test_pools_of_a_compute_class_take_only_pods_that_select_it() -> None:
-    spot = dataclasses.replace(L4_POOL, name="l4-spot", spot=True)
+    spot = dataclasses.replace(L4_POOL, name="l4-spot", capacity="spot")
     with_class = topology(gpu_pools=(L4_POOL, spot), compute_class=True)
     recorder = build(topology=with_class)
     gpu = gke_contract(with_class, secret_store=SecretStore(kind="kubernetes")).gpu
     assert gpu.compute_class is not None
     # Spot first, whatever the order of the config.
-    assert gpu.compute_class.priorities == (("l4-spot",), ("l4",))
+    assert gpu.compute_class.priorities == ((spot.node_pool_name,), (L4_POOL.node_pool_name,))
     ((key, value),) = gpu.node_selector.items()
     for name in ("l4", "l4-spot"):
         node = pool(recorder, name).inputs["nodeConfig"]
         assert node["labels"][key] == value == gpu.compute_class.name
         assert {"key": key, "value": value, "effect": "NO_SCHEDULE"} in node["taints"]
         # Whoever is meant to run there tolerates every taint.
-        assert {one.key for one in gpu.tolerations} == {one["key"] for one in node["taints"]}
+        tolerated = {one.key for one in gpu.tolerations}
+        if name == "l4-spot":
+            tolerated |= {one.key for one in gpu.spot_tolerations}
+        assert tolerated == {one["key"] for one in node["taints"]}
     assert key not in pool(recorder, "platform").inputs["nodeConfig"]["labels"]
 
 
@@ -487,7 +498,7 @@ def test_the_registry_keeps_its_tags_and_the_nodes_read_it_alone() -> None:
 
 
 def test_without_a_registry_the_contract_has_no_prefix() -> None:
-    recorder = build(topology=topology(model_registry=False))
+    recorder = build(topology=topology(registry=NO_MODELS))
     assert not recorder.all("gcp:artifactregistry/repository:Repository")
     urn = recorder.one("llmp:substrate:GkeSubstrate").urn
     assert recorder.component_outputs(urn)["contract"].get("registry_prefix") is None

@@ -95,6 +95,14 @@ class ModelGpu(Section):
     product: str | None = Field(
         default=None, min_length=1, description="One product of the substrate; left out, any."
     )
+    spot: bool = Field(
+        default=False,
+        description="Whether it may run on spot nodes, which are taken away at any time.",
+    )
+    shared: bool = Field(
+        default=False,
+        description="Whether it runs on GPUs that several pods share, with a part of the memory.",
+    )
 
     @property
     def total(self) -> int:
