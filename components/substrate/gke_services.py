@@ -5,18 +5,42 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from components.substrate.gke_topology import GkeTopology
+
+
+def needed_services(
+    topology: GkeTopology, *, secret_manager: bool, cloud_dns: bool
+) -> tuple[str, ...]:
+    """Return the APIs that a substrate uses, without `.googleapis.com`.
+
+    Args:
+        topology: what the substrate consists of.
+        secret_manager: whether its secrets are in Secret Manager.
+        cloud_dns: whether a zone of Cloud DNS answers for its domain.
+    """
+    registry = topology.registry
+    needed = {
+        "compute": True,
+        "container": True,
+        "iam": True,
+        "iamcredentials": True,
+        "logging": True,
+        "monitoring": True,
+        "artifactregistry": registry.models or registry.pull_through,
+        "containerscanning": registry.models and registry.scanning,
+        "secretmanager": secret_manager,
+        "dns": cloud_dns,
+    }
+    return tuple(service for service, is_needed in needed.items() if is_needed)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GkeServicesArgs:
     """Inputs of the APIs."""
 
     project: str
-    model_registry: bool
-    """Whether Artifact Registry is used."""
-    secret_manager: bool
-    """Whether Secret Manager is used."""
-    cloud_dns: bool = False
-    """Whether a zone of Cloud DNS is used."""
+    services: tuple[str, ...]
+    """Their names without `.googleapis.com`, of `needed_services`."""
 
 
 class GkeServices(pulumi.ComponentResource):
@@ -32,17 +56,7 @@ class GkeServices(pulumi.ComponentResource):
         self, name: str, args: GkeServicesArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("llmp:substrate:GkeServices", name, None, opts)
-        self.services = (
-            "compute",
-            "container",
-            "iam",
-            "iamcredentials",
-            "logging",
-            "monitoring",
-            *(("artifactregistry",) if args.model_registry else ()),
-            *(("secretmanager",) if args.secret_manager else ()),
-            *(("dns",) if args.cloud_dns else ()),
-        )
+        self.services = args.services
         for service in self.services:
             gcp.projects.Service(
                 f"{name}-{service}",

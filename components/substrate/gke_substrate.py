@@ -19,7 +19,11 @@ from components.substrate.gke_network import (
 from components.substrate.gke_node_identity import GkeNodeIdentity, GkeNodeIdentityArgs
 from components.substrate.gke_node_pool import GkeNodePool, GkeNodePoolArgs
 from components.substrate.gke_secrets import GkeSecrets, GkeSecretsArgs
-from components.substrate.gke_services import GkeServices, GkeServicesArgs
+from components.substrate.gke_services import (
+    GkeServices,
+    GkeServicesArgs,
+    needed_services,
+)
 from components.substrate.gke_topology import (
     DNS_WRITERS,
     EXTERNAL_SECRETS_NAMESPACE,
@@ -86,9 +90,9 @@ class GkeSubstrate(pulumi.ComponentResource):
             f"{name}-services",
             GkeServicesArgs(
                 project=topology.project,
-                model_registry=topology.registry.models,
-                secret_manager=uses_secret_manager,
-                cloud_dns=zone is not None,
+                services=needed_services(
+                    topology, secret_manager=uses_secret_manager, cloud_dns=zone is not None
+                ),
             ),
             opts=pulumi.ResourceOptions(parent=self),
         )
