@@ -3,8 +3,8 @@
 The only module of the tests that touches what lies behind Pulumi's mocks: the monitor sees every
 registration request, so parents, dependencies, protection, aliases and ignored changes can be
 asserted, which Pulumi's own mock arguments leave out. It is strict: a type that `COMPUTED` does not
-know, a URN that was used before, a parent that was never registered and any invoke are errors of
-the program.
+know, an input that the pinned SDK lacks or types otherwise at any depth, a URN that was used
+before, a parent that was never registered and any invoke are errors of the program.
 """
 
 import asyncio
@@ -22,6 +22,9 @@ from pulumi.runtime import settings
 from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.proto import alias_pb2, resource_pb2
 
+from sandbox.provider import wire
+from sandbox.provider.check import check_types
+from sandbox.provider.sdk_types import SdkTypes
 from sandbox.provider.tls_material import (
     Drawn,
     certificate_request,
@@ -36,6 +39,11 @@ UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 _SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the wire's mark of a secret
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
+
+SDK_TYPES: Final = {
+    package: SdkTypes(package) for package in ("command", "gcp", "hcloud", "random", "tls")
+}
+"""What the pinned SDKs say of their types. Kubernetes objects are checked as manifests."""
 
 Wire = Any
 """A value as JSON knows it; which one it is, only the test can say."""
@@ -133,6 +141,8 @@ COMPUTED: Final[dict[str, Computed]] = {
     "gcp:secretmanager/secretIamMember:SecretIamMember": _nothing,
     "gcp:serviceaccount/account:Account": _service_account,
     "gcp:serviceaccount/iAMMember:IAMMember": _nothing,
+    "gcp:storage/bucket:Bucket": _nothing,
+    "gcp:storage/bucketIAMMember:BucketIAMMember": _nothing,
     "command:local:Command": lambda _n, _i: {"stdout": "", "stderr": ""},
     "hcloud:index/firewall:Firewall": _hetzner,
     "hcloud:index/network:Network": _hetzner,
@@ -319,6 +329,7 @@ class Recorder(MockMonitor):
         )
         with self._lock:
             self._refuse(registration)
+            _refuse_inputs(registration, request.object)
             self._registrations[urn] = registration
         if not request.custom:
             return resource_pb2.RegisterResourceResponse(urn=urn, object=request.object)
@@ -384,6 +395,20 @@ class Recorder(MockMonitor):
             raise AssertionError(
                 f"{label} has a parent that is not registered: {registration.parent}"
             )
+
+
+def _refuse_inputs(registration: Registration, inputs: struct_pb2.Struct) -> None:
+    sdk = SDK_TYPES.get(registration.type.partition(":")[0])
+    if sdk is None:
+        return
+    label = f"{registration.type} {registration.name}"
+    declared = sdk.resource(registration.type)
+    if declared is None:
+        raise AssertionError(f"{label} has a type that pulumi_{sdk.package} does not have")
+    failures = check_types(sdk, declared.inputs, wire.decode(inputs))
+    if failures:
+        told = "; ".join(f"{one.path}: {one.reason}" for one in failures)
+        raise AssertionError(f"{label} has inputs that pulumi_{sdk.package} refuses: {told}")
 
 
 class _RefuseMocks(pulumi.runtime.Mocks):

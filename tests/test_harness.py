@@ -1,5 +1,7 @@
 """The recorder refuses what the real engine would refuse, or what would hide a mistake."""
 
+from typing import Any, cast
+
 import pulumi
 import pulumi_gcp as gcp
 import pulumi_random as random
@@ -51,7 +53,27 @@ def test_one_name_under_two_parents_is_allowed() -> None:
 
 def test_a_type_that_the_table_does_not_know_is_refused() -> None:
     with pytest.raises(AssertionError, match="does not know"):
-        deploy(lambda: _make(gcp.storage.Bucket("bucket", location="EU")))
+        deploy(lambda: _make(gcp.pubsub.Topic("topic")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"reservation_affinty": {}}, "reservation_affinty"),
+        ({"guestAccelerators": [{"type": "nvidia-l4", "counts": 1}]}, "did you mean 'count'"),
+        ({"guestAccelerators": [{"type": "nvidia-l4", "count": "one"}]}, "a whole number"),
+        ({"guestAccelerators": [{"type": "nvidia-l4"}]}, "is required"),
+        ({"spot": "yes"}, "true or false"),
+    ],
+)
+def test_an_input_that_the_sdk_does_not_have_is_refused_at_any_depth(
+    settings: dict[str, Any], told: str
+) -> None:
+    def program() -> None:
+        gcp.container.NodePool("pool", cluster="llmp", node_config=cast("Any", settings))
+
+    with pytest.raises(AssertionError, match=told):
+        deploy(program)
 
 
 def test_an_invoke_is_refused() -> None:
