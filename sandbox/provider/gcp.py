@@ -25,6 +25,8 @@ NODE_POOL = "gcp:container/nodePool:NodePool"
 SERVICE = "gcp:projects/service:Service"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 ACCOUNT = "gcp:serviceaccount/account:Account"
+BUCKET = "gcp:storage/bucket:Bucket"
+BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
 
 _ATTRIBUTION = {"goog-pulumi-provisioned": "true"}
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
@@ -93,6 +95,8 @@ class GcpPackage(CloudPackage):
             location = reveal(inputs.get("location"))
             if isinstance(location, str) and not _LOCATION.fullmatch(location):
                 failures.append(Failure("location", f"{location!r} is neither region nor zone"))
+        if token == BUCKET:
+            failures += _lifecycle_failures(inputs)
         return failures
 
     # --- what the cloud refuses -----------------------------------------------------------------
@@ -108,6 +112,8 @@ class GcpPackage(CloudPackage):
         elif token == NODE_POOL:
             self._check_machine(state)
             self._check_pool(state)
+        elif token == BUCKET_MEMBER:
+            self._check_public_access(state)
         if "member" in state and "role" in state:
             self._check_member(state)
 
@@ -261,6 +267,14 @@ class GcpPackage(CloudPackage):
             if self.resolve(rule["serviceAccountId"], match["email"]) is None:
                 raise ProviderError(f"the service account {match['email']} does not exist")
 
+    def _check_public_access(self, state: Properties) -> None:
+        member = str(plain(state["member"]))
+        bucket = self.resolve(self.row(BUCKET_MEMBER).references["bucket"], plain(state["bucket"]))
+        if bucket is None or member not in ("allUsers", "allAuthenticatedUsers"):
+            return
+        if bucket.outputs.get("publicAccessPrevention") == "enforced":
+            raise ProviderError(f"{bucket.id} enforces public access prevention: no {member}")
+
     # --- deletion -------------------------------------------------------------------------------
 
     def refuse_delete(self, record: Record) -> None:
@@ -356,6 +370,29 @@ class GcpPackage(CloudPackage):
                 }
             case _:
                 return super().invoke(token, arguments)
+
+
+def _lifecycle_failures(inputs: Properties) -> list[Failure]:
+    """Report lifecycle rules of a bucket that Cloud Storage does not take (its JSON API, Buckets).
+
+    An upload that never ended has no version and no class; its rule knows an age and names.
+    """
+    failures: list[Failure] = []
+    for index, rule in enumerate(as_list(reveal(inputs.get("lifecycleRules"))) or []):
+        kind = lookup(as_dict(rule) or {}, "action.type")
+        storage_class = lookup(as_dict(rule) or {}, "action.storageClass")
+        path = f"lifecycleRules[{index}]"
+        condition = as_dict(lookup(as_dict(rule) or {}, "condition")) or {}
+        if not condition:
+            failures.append(Failure(f"{path}.condition", "a rule without a condition"))
+        if (kind == "SetStorageClass") != (storage_class is not None):
+            failures.append(
+                Failure(f"{path}.action.storageClass", "goes with SetStorageClass, and it alone")
+            )
+        others = sorted(set(condition) - {"age", "matchesPrefixes", "matchesSuffixes"})
+        if kind == "AbortIncompleteMultipartUpload" and others:
+            failures.append(Failure(f"{path}.condition.{others[0]}", f"is no condition of {kind}"))
+    return failures
 
 
 def _ranges(state: Properties) -> list[ipaddress.IPv4Network]:

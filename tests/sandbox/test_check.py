@@ -16,6 +16,7 @@ ACCOUNT = "gcp:serviceaccount/account:Account"
 PROJECT_MEMBER = "gcp:projects/iAMMember:IAMMember"
 CLUSTER = "gcp:container/cluster:Cluster"
 POOL = "gcp:container/nodePool:NodePool"
+BUCKET = "gcp:storage/bucket:Bucket"
 SUBNET: dict[str, Any] = {"network": "net", "ipCidrRange": "10.0.0.0/20"}
 MEMBER: dict[str, Any] = {
     "project": "sandbox-project",
@@ -78,7 +79,45 @@ GOOGLE: list[tuple[str, dict[str, Any], str, str]] = [
         "nodeConfig.spot",
         "preemptible",
     ),
-    ("gcp:storage/bucket:Bucket", {"location": "EU", "name": "goog-x"}, "name", "pattern"),
+    (BUCKET, {"location": "EU", "name": "goog-x"}, "name", "pattern"),
+    (BUCKET, {"location": "EU", "name": "my-g00gle"}, "name", "pattern"),
+    (BUCKET, {"location": "EU", "name": "b" * 64}, "name", "pattern"),
+    (BUCKET, {"location": "europe-west4-a"}, "location", "pattern"),
+    (
+        BUCKET,
+        {"location": "EU", "softDeletePolicy": {"retentionDurationSeconds": 86400}},
+        "softDeletePolicy.retentionDurationSeconds",
+        "none of 0, 604800-7776000",
+    ),
+    (
+        BUCKET,
+        {"location": "EU", "lifecycleRules": [{"action": {"type": "Delete"}, "condition": {}}]},
+        "lifecycleRules[0].condition",
+        "without a condition",
+    ),
+    (
+        BUCKET,
+        {
+            "location": "EU",
+            "lifecycleRules": [{"action": {"type": "SetStorageClass"}, "condition": {"age": 1}}],
+        },
+        "lifecycleRules[0].action.storageClass",
+        "goes with SetStorageClass",
+    ),
+    (
+        BUCKET,
+        {
+            "location": "EU",
+            "lifecycleRules": [
+                {
+                    "action": {"type": "AbortIncompleteMultipartUpload"},
+                    "condition": {"age": 7, "numNewerVersions": 1},
+                }
+            ],
+        },
+        "lifecycleRules[0].condition.numNewerVersions",
+        "no condition of AbortIncompleteMultipartUpload",
+    ),
     ("gcp:dns/managedZone:ManagedZone", {"dnsName": "example.com"}, "dnsName", "pattern"),
     (
         "gcp:artifactregistry/repository:Repository",

@@ -239,3 +239,14 @@ def test_a_named_thing_is_removed_before_it_is_replaced(google: Provider) -> Non
     assert difference.delete_before_replace
     unnamed = google.make(NETWORK, {"autoCreateSubnetworks": False}, name="second")
     assert not google.diff(unnamed, {"autoCreateSubnetworks": True}).delete_before_replace
+
+
+def test_a_bucket_that_enforces_privacy_is_opened_to_nobody(google: Provider) -> None:
+    private = {"name": "private", "location": "EU", "publicAccessPrevention": "enforced"}
+    google.make("gcp:storage/bucket:Bucket", private, name="private")
+    google.make("gcp:storage/bucket:Bucket", {"name": "open", "location": "EU"}, name="open")
+    everybody = {"role": "roles/storage.objectViewer", "member": "allUsers"}
+    member = "gcp:storage/bucketIAMMember:BucketIAMMember"
+    with pytest.raises(ProviderError, match="enforces public access prevention"):
+        google.make(member, {**everybody, "bucket": "private"}, name="private-reader")
+    google.make(member, {**everybody, "bucket": "open"}, name="open-reader")
