@@ -1,81 +1,30 @@
-"""The rules tables agree with the providers' schemas, where those are at hand.
-
-`pulumi package get-schema gcp > gcp-9.35.0.json` gets one; put them, gzipped or not, into a folder
-and name it in LLMP_PROVIDER_SCHEMAS. Without them the tests are skipped: nothing needs them.
-"""
-
-import gzip
-import json
-import os
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
-from typing import Any
+"""The rules tables agree with the providers' schemas, where those are at hand."""
 
 import pytest
 
 from sandbox.provider import rules
+from tests.provider_schema import input_properties, schema_of
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-FOLDERS = [
-    Path(os.environ.get("LLMP_PROVIDER_SCHEMAS", "/nonexistent")),
-    REPOSITORY.parent / "shared" / "schemas",
-]
 PACKAGES = ("gcp", "hcloud")
-# Blocks of a kind that the schema repeats inside itself are listed once.
-_DEPTH = 12
-
-
-@cache
-def _schema(name: str) -> dict[str, Any]:
-    for folder in FOLDERS:
-        for path in sorted(folder.glob(f"{name}-*.json*")):
-            data = path.read_bytes()
-            return json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
-    pytest.skip(
-        f"no schema of {name}: set LLMP_PROVIDER_SCHEMAS to a folder with {name}-VERSION.json "
-        f"(`pulumi package get-schema {name}`)"
-    )
-
-
-def _properties(
-    schema: dict[str, Any], properties: dict[str, Any], prefix: str = "", depth: int = 0
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    for key, value in properties.items():
-        path = f"{prefix}{key}"
-        yield path, value
-        inside, suffix = value, "."
-        if value.get("type") == "array":
-            inside, suffix = value["items"], "[]."
-        elif value.get("type") == "object":
-            inside, suffix = value.get("additionalProperties", {}), ".*."
-        reference = inside.get("$ref", "")
-        if reference.startswith("#/types/") and depth < _DEPTH:
-            nested = schema["types"][reference.removeprefix("#/types/")]
-            yield from _properties(
-                schema, nested.get("properties", {}), f"{path}{suffix}", depth + 1
-            )
 
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_what_the_schema_replaces_the_table_replaces(name: str) -> None:
-    schema = _schema(name)
     for token, row in rules.load(name).types.items():
-        inputs = schema["resources"][token]["inputProperties"]
         expected = {
             path
-            for path, value in _properties(schema, inputs)
+            for path, value in input_properties(name, token).items()
             if value.get("willReplaceOnChanges") or value.get("replaceOnChanges")
         }
         assert row.immutable == expected, token
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_every_path_of_a_row_exists_in_the_schema(name: str) -> None:
-    schema = _schema(name)
+def test_every_path_of_a_row_exists_in_theschema_of(name: str) -> None:
+    schema = schema_of(name)
     for token, row in rules.load(name).types.items():
         resource = schema["resources"][token]
-        known = {path for path, _ in _properties(schema, resource["inputProperties"])}
+        known = set(input_properties(name, token))
         known |= {f"{path}[]" for path in known}
         named = {
             *row.checks,
@@ -95,7 +44,7 @@ def test_every_path_of_a_row_exists_in_the_schema(name: str) -> None:
 def test_every_value_that_a_resource_always_has_is_made_up_or_left_empty_on_purpose(
     name: str,
 ) -> None:
-    schema = _schema(name)
+    schema = schema_of(name)
     # Made in code: labels follow from inputs and provider, the rest from tables of the cloud.
     in_code = {
         "effectiveLabels",
@@ -124,7 +73,7 @@ def test_every_value_that_a_resource_always_has_is_made_up_or_left_empty_on_purp
 
 @pytest.mark.parametrize("name", PACKAGES)
 def test_what_the_schema_calls_secret_the_table_calls_secret(name: str) -> None:
-    schema = _schema(name)
+    schema = schema_of(name)
     for token, row in rules.load(name).types.items():
         properties = schema["resources"][token]["properties"]
         secret = {key for key, value in properties.items() if value.get("secret")}
@@ -132,7 +81,7 @@ def test_what_the_schema_calls_secret_the_table_calls_secret(name: str) -> None:
 
 
 def test_random_outputs_that_the_schema_calls_secret_are_secret_in_the_table() -> None:
-    schema = _schema("random")
+    schema = schema_of("random")
     for token, row in rules.load("random").types.items():
         properties = schema["resources"][token]["properties"]
         secret = {key for key, value in properties.items() if value.get("secret")}
