@@ -16,6 +16,12 @@ GCP_SERVICE_ACCOUNT_MAX: Final = 30
 GKE_CLUSTER_MAX: Final = 40
 """Characters in a GKE cluster or node pool name (GKE API reference)."""
 
+GCS_BUCKET_MAX: Final = 63
+"""Characters in a bucket name without dots (Cloud Storage docs, "About Cloud Storage buckets")."""
+
+GCP_LABEL_MAX: Final = 63
+"""Characters in the value of a label at Google Cloud (Resource Manager docs, "Labels")."""
+
 HCLOUD_NAME_MAX: Final = 63
 """Characters in a Hetzner Cloud server name, which becomes the host name (RFC 1123 label)."""
 

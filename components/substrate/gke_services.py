@@ -30,6 +30,11 @@ def needed_services(
         "containerscanning": registry.models and registry.scanning,
         "secretmanager": secret_manager,
         "dns": cloud_dns,
+        "cloudkms": topology.control_plane.secrets_encryption_key is not None,
+        "billingbudgets": topology.budget is not None,
+        "containerfilesystem": topology.streams_images,
+        "storage": topology.backups is not None,
+        "cloudquotas": topology.quota_check and bool(topology.gpu_pools),
     }
     return tuple(service for service, is_needed in needed.items() if is_needed)
 

@@ -1,21 +1,16 @@
 """The `gke` section: a GKE cluster in a network of its own."""
 
 import re
-from collections.abc import Mapping
 from typing import Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.names import GKE_CLUSTER_MAX
 from components.platform.config import Section, Tier
-from components.substrate.gke_topology import GkeBackups, GkeTopology
-from stacks.config.gke.addresses import ip_network
+from components.platform.config.base import RemoteSecretId
+from components.substrate.gke_topology import GkeTopology
 from stacks.config.gke.control_plane import GkeControlPlaneConfig
-from stacks.config.gke.network import (
-    POD_CIDR_BITS_PER_NODE,
-    RESERVED_SUBNET_ADDRESSES,
-    GkeNetworkConfig,
-)
+from stacks.config.gke.network import GkeNetworkConfig
 from stacks.config.gke.pools import GkeGpuPoolConfig, GkePlatformPoolConfig
 from stacks.config.gke.stores import GkeBackupsConfig, GkeBudgetConfig, GkeRegistryConfig
 
@@ -24,9 +19,6 @@ _ZONE: Final = re.compile(r"^[a-z]+(-[a-z]+)+[0-9]+-[a-z]$")
 
 REGIONAL_ZONES: Final = 3
 """Zones that GKE spreads a regional cluster over by default (GKE docs, "Regional clusters")."""
-
-BACKUP_DAYS: Final[Mapping[Tier, int]] = {"cost": 7, "dev": 14, "prod": 30}
-"""How long a backup can be restored, where the config says nothing else."""
 
 
 class GkeConfig(Section):
@@ -66,23 +58,39 @@ class GkeConfig(Section):
     secret_locations: tuple[str, ...] = Field(
         default=(),
         description="Regions that keep the values of secrets; left out, Google chooses. They "
-        "cannot change later.",
+        "cannot change later: Google refuses other ones until the secrets are deleted, and their "
+        "values with them.",
         examples=[["europe-west4"]],
+    )
+    supplied_secrets: tuple[RemoteSecretId, ...] = Field(
+        default=(),
+        description="Secrets that people put in for a platform in a stack of its own, which can "
+        "make none: their ids, without secrets.prefix. What this stack's own config names is "
+        "there anyway.",
+        examples=[["hugging-face-token"]],
     )
     backups: GkeBackupsConfig = GkeBackupsConfig()
     create_dns_zone: bool = Field(
         default=False,
-        description="Makes the zone that platform.dns names; false takes one that is there.",
+        description="Makes the zone of Cloud DNS that platform.dns names, for platform.domain; the "
+        "zone above must delegate to the stack output dns_name_servers. false takes one that is "
+        "there.",
     )
     edge_address: bool = Field(
         default=False,
-        description="Reserves the address of the public edge, so that it outlives the edge.",
+        description="Reserves the address of the public edge, so that it stays when the edge is "
+        "made anew; stack output edge_address.",
     )
     budget: GkeBudgetConfig | None = Field(default=None, description="Left out, nobody is warned.")
     deletion_protection: bool | None = Field(
         default=None,
         description="Pulumi and Google refuse to delete what holds data while it is true; left "
         "out, true for tier prod.",
+    )
+    quota_check: bool = Field(
+        default=True,
+        description="Each preview and up asks Google whether the project's GPU quota holds the "
+        "pools, and warns where it does not; it stops nothing. Enables the Cloud Quotas API.",
     )
 
     @field_validator("region")
@@ -96,6 +104,27 @@ class GkeConfig(Section):
             )
         if not _REGION.match(value):
             raise ValueError(f"{value!r} is no region; write one such as us-central1")
+        return value
+
+    @field_validator("secret_locations")
+    @classmethod
+    def _locations_are_regions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for location in value:
+            if not _REGION.match(location):
+                raise ValueError(
+                    f"{location!r} is no region, and Secret Manager keeps values in regions; write "
+                    "one such as europe-west4"
+                )
+            if value.count(location) > 1:
+                raise ValueError(f"{location} stands twice; write each region once")
+        return value
+
+    @field_validator("supplied_secrets")
+    @classmethod
+    def _secrets_are_told_apart(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for secret_id in value:
+            if value.count(secret_id) > 1:
+                raise ValueError(f"{secret_id} stands twice; write each secret once")
         return value
 
     @field_validator("zone")
@@ -118,6 +147,17 @@ class GkeConfig(Section):
             )
         return value
 
+    @field_validator("platform_pool", "gpu_pools")
+    @classmethod
+    def _pools_are_in_the_region(
+        cls, value: GkePlatformPoolConfig | tuple[GkeGpuPoolConfig, ...], info: ValidationInfo
+    ) -> GkePlatformPoolConfig | tuple[GkeGpuPoolConfig, ...]:
+        pools = (value,) if isinstance(value, GkePlatformPoolConfig) else value
+        for pool in pools:
+            of = "" if isinstance(pool, GkePlatformPoolConfig) else f"pool {pool.name}: "
+            _check_zones(pool.zones, of, info.data.get("region"))
+        return value
+
     @field_validator("gpu_pools")
     @classmethod
     def _pools_are_told_apart(
@@ -131,29 +171,62 @@ class GkeConfig(Section):
                 raise ValueError("'platform' is the pool without GPUs; take another name")
         return value
 
+    @field_validator("control_plane")
+    @classmethod
+    def _key_is_where_the_cluster_is(
+        cls, value: GkeControlPlaneConfig, info: ValidationInfo
+    ) -> GkeControlPlaneConfig:
+        region: str | None = info.data.get("region")
+        key = value.secrets_encryption_key
+        if region is not None and key is not None and key.split("/")[3] != region:
+            raise ValueError(
+                f"secrets_encryption_key is in location {key.split('/')[3]}, and GKE takes a key "
+                f"of the cluster's region alone; make one in {region}, or leave it out"
+            )
+        return value
+
     @model_validator(mode="after")
     def _nodes_fit_the_network(self) -> Self:
-        # Upgrades add one node to the platform pool before they take one away.
-        nodes = self.platform_pool.max_nodes + 1 + sum(pool.max_nodes for pool in self.gpu_pools)
-        subnet = ip_network(self.network.node_cidr).num_addresses - RESERVED_SUBNET_ADDRESSES
-        pods = 2 ** max(POD_CIDR_BITS_PER_NODE - ip_network(self.network.pod_cidr).prefixlen, 0)
-        if ip_network(self.network.pod_cidr).prefixlen > POD_CIDR_BITS_PER_NODE:
-            pods = 0
-        for name, room in (("node_cidr", subnet), ("pod_cidr", pods)):
-            if nodes > room:
+        # Any number of pools may be upgraded at once, and one that is has more nodes than its
+        # maximum.
+        most = {"platform": self.platform_pool.pool().most_nodes}
+        most |= {pool.name: pool.pool().most_nodes for pool in self.gpu_pools}
+        nodes = sum(most.values())
+        shortages = self.network.shortages(nodes)
+        if shortages:
+            parts = " + ".join(f"{count} {name}" for name, count in most.items())
+            raise ValueError(
+                f"the pools grow to {nodes} nodes while they are upgraded ({parts}): "
+                f"{'; '.join(shortages)}; or lower max_nodes"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _backups_have_a_bucket(self) -> Self:
+        if self.backups.enabled:
+            self.backups.bucket_name(self.project, self.cluster_name)
+        return self
+
+    @model_validator(mode="after")
+    def _reservations_have_a_zone(self) -> Self:
+        for pool in self.gpu_pools:
+            if pool.capacity == "reservation" and self.zone is None and not pool.zones:
                 raise ValueError(
-                    f"network.{name} {getattr(self.network, name)} has room for {room} nodes and "
-                    f"the pools grow to {nodes}; take a larger range, or lower max_nodes"
+                    f"pool {pool.name}: a reservation is in one zone and a regional cluster has "
+                    f"{REGIONAL_ZONES}; write zones: [<zone of the reservation>] in the pool"
                 )
         return self
 
     @model_validator(mode="after")
     def _platform_pool_holds_a_node_in_each_zone(self) -> Self:
-        if self.zone is None and self.platform_pool.max_nodes < REGIONAL_ZONES:
+        own = self.platform_pool.zones
+        cluster = REGIONAL_ZONES if self.zone is None else 1
+        count = len(own) if own else cluster
+        if self.platform_pool.max_nodes < count:
             raise ValueError(
-                f"a regional cluster starts with one platform node in each of {REGIONAL_ZONES} "
-                f"zones and platform_pool.max_nodes is {self.platform_pool.max_nodes}; set "
-                f"platform_pool.max_nodes: {REGIONAL_ZONES}, or name one zone"
+                f"the platform pool starts with one node in each of its {count} zones and "
+                f"platform_pool.max_nodes is {self.platform_pool.max_nodes}; set "
+                f"platform_pool.max_nodes: {count}, or name one zone"
             )
         return self
 
@@ -165,7 +238,6 @@ class GkeConfig(Section):
             database: whether anything on the cluster has a database to back up.
             compute_class: whether the GPU pools belong to a compute class.
         """
-        retention = self.backups.retention_days
         return GkeTopology(
             project=self.project,
             region=self.region,
@@ -177,9 +249,8 @@ class GkeConfig(Section):
             gpu_pools=tuple(pool.pool() for pool in self.gpu_pools),
             registry=self.registry.topology(),
             secret_locations=self.secret_locations,
-            backups=GkeBackups(
-                bucket=f"{self.project}-{self.cluster_name}-backups",
-                retention_days=BACKUP_DAYS[tier] if retention is None else retention,
+            backups=self.backups.topology(
+                project=self.project, cluster_name=self.cluster_name, tier=tier
             )
             if database and self.backups.enabled
             else None,
@@ -188,8 +259,22 @@ class GkeConfig(Section):
             budget=None if self.budget is None else self.budget.topology(),
             deletion_protection=self.is_protected(tier),
             compute_class=compute_class,
+            quota_check=self.quota_check,
         )
 
     def is_protected(self, tier: Tier) -> bool:
         """Return whether what holds data must not be deleted."""
         return tier == "prod" if self.deletion_protection is None else self.deletion_protection
+
+
+def _check_zones(zones: tuple[str, ...], of: str, region: str | None) -> None:
+    for zone in zones:
+        if not _ZONE.match(zone):
+            raise ValueError(f"{of}{zone!r} is no zone; write one such as us-central1-a")
+        if region is not None and zone.rsplit("-", 1)[0] != region:
+            raise ValueError(
+                f"{of}{zone} is not in region {region}, where the cluster is; write {region}-a or "
+                "another zone of it"
+            )
+        if zones.count(zone) > 1:
+            raise ValueError(f"{of}{zone} stands twice in zones; write it once")
