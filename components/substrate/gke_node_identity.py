@@ -14,6 +14,10 @@ NODE_ROLES: Final = {
 }
 """The least that GKE's own agents need (GKE docs, "Use least privilege IAM service accounts")."""
 
+STREAMING_ROLES: Final = {"streaming": "roles/serviceusage.serviceUsageConsumer"}
+"""What image streaming needs beside them: the right to use APIs that are on, which reads nothing
+(GKE docs, "Use Image streaming to pull container images")."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GkeNodeIdentityArgs:
@@ -23,6 +27,8 @@ class GkeNodeIdentityArgs:
     cluster_name: str
     account_id: str
     """6 to 30 characters."""
+    streams_images: bool = False
+    """Whether any node streams images."""
 
 
 class GkeNodeIdentity(pulumi.ComponentResource):
@@ -49,7 +55,8 @@ class GkeNodeIdentity(pulumi.ComponentResource):
         )
         self.email = account.email
         self.member = account.member
-        for purpose, role in NODE_ROLES.items():
+        roles = NODE_ROLES | STREAMING_ROLES if args.streams_images else NODE_ROLES
+        for purpose, role in roles.items():
             gcp.projects.IAMMember(
                 f"{name}-{purpose}",
                 project=args.project,

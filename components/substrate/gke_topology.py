@@ -16,6 +16,7 @@ from components.contract import (
     DATABASE_IDENTITY,
     EXTERNAL_DNS_IDENTITY,
     EXTERNAL_SECRETS_IDENTITY,
+    GPU_SHARING,
     ComputeClass,
     DcgmExporter,
     Dns,
@@ -28,12 +29,11 @@ from components.contract import (
     Toleration,
     WorkloadIdentity,
 )
-from components.substrate.gke_machines import Accelerator
+from components.substrate.gke_machines import Accelerator, Capacity
 from components.substrate.gpu_profile import GPU_TOLERATION
 
 ReleaseChannel = Literal["rapid", "regular", "stable", "extended"]
 ControlPlaneEndpoint = Literal["dns", "ip"]
-Capacity = Literal["on-demand", "spot", "flex-start", "reservation"]
 DriverVersion = Literal["default", "latest"]
 SharingStrategy = Literal["time-slicing", "mps"]
 UpgradeStrategy = Literal["surge", "blue-green"]
@@ -60,6 +60,11 @@ DCGM_EXPORTER: Final = DcgmExporter(
 POOL_LABEL: Final = "llmp.dev/pool"
 """Label of every node: what the config calls its pool."""
 
+PRODUCT_LABEL: Final = "llmp.dev/gpu-product"
+"""Label of GPU nodes with what `GPU_PRODUCT_LABEL` says. GKE refuses a pod that selects a compute
+class and its own label (GKE docs, "About custom ComputeClasses": node selectors for system node
+labels), so pods select this one."""
+
 COMPUTE_CLASS: Final = "gpus"
 COMPUTE_CLASS_LABEL: Final = "cloud.google.com/compute-class"
 """Label and taint of node pools that a compute class may use; pods select the class by the label
@@ -69,13 +74,35 @@ SPOT_TAINT: Final = Taint(key="cloud.google.com/gke-spot", value="true")
 """GKE labels spot nodes so; the taint, which GKE leaves to the pool's owner, keeps pods off that
 cannot bear to lose a node (GKE docs, "Spot VMs")."""
 
-SHARING_TAINT: Final = "llmp.dev/gpu-sharing"
-"""Taint of nodes whose GPUs several pods share, by strategy: a pod that counts on the memory of a
-whole GPU must not come there by accident."""
+POOL_REVISION: Final = 1
+"""Counts the changes of what every pool has and Google cannot change on one that exists: scopes,
+metadata, secure boot, how long flex-start nodes live (`gke_node_pool`). Raise it with such a
+change, and all pools are made anew before the old ones go."""
+
+POOL_NAME_BASELINE: Final[Mapping[str, object]] = {
+    "capacity": "on-demand",
+    "reservation": None,
+    "driver_version": "default",
+    "sharing": None,
+    "preloaded_images": [],
+    "revision": 1,
+}
+"""What a pool's name says nothing of. A setting that comes later enters with what pools had before
+it, so that they keep their names. An entry never changes, not even with the default in the config:
+pools that get another value that way need another name."""
 
 CAPACITY_ORDER: Final[tuple[Capacity, ...]] = ("reservation", "spot", "on-demand", "flex-start")
 """In which order a compute class tries pools of one product: what is paid already, what is cheap,
 what is there at once, and what has to be waited for (issue 5)."""
+
+MIN_PORTS_PER_NODE: Final = 1024
+"""Ports of the NAT that a node has from the start, a power of two.
+
+Google's own default of 32 to 64 (Cloud NAT docs, "IP addresses and ports") is less than one
+connection for each of a node's 110 pods to the same destination, such as a registry. More come only
+when the first are used up, and connections are dropped until then; so a node starts with nine for
+each pod.
+"""
 
 EXTERNAL_SECRETS_NAMESPACE: Final = "external-secrets"
 EXTERNAL_SECRETS_SERVICE_ACCOUNT: Final = "external-secrets"
@@ -93,13 +120,13 @@ DATABASE_SERVICE_ACCOUNT: Final = "litellm-pg"
 
 MIRRORED_REGISTRIES: Final = (
     "docker.io",
-    "gcr.io",
     "ghcr.io",
-    "nvcr.io",
+    "mcr.microsoft.com",
     "quay.io",
     "registry.k8s.io",
 )
-"""Public registries that images of the catalogue come from."""
+"""Public registries that images of the catalogue come from. Names that only lead on to one of them,
+such as docker.n8n.io, are not among them: pods pull those as before."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,6 +176,8 @@ class GkeControlPlaneTopology:
     maintenance: GkeMaintenance
     secrets_encryption_key: str | None
     """Full name of a Cloud KMS key that encrypts Secrets in etcd."""
+    security_group: str | None
+    """Google group whose member groups Kubernetes RBAC knows by their addresses."""
     logs: tuple[LogSource, ...]
     managed_prometheus: bool
 
@@ -161,8 +190,16 @@ class GkeUpgrade:
     max_surge: int
     """Nodes that come before one goes; surge only, `max_unavailable` alike."""
     max_unavailable: int
+    batch_nodes: int
+    """Old nodes that blue-green drains at a time; blue-green only, as all that follows."""
+    batch_soak_minutes: int
+    """How long it waits after each batch."""
     soak_minutes: int
-    """How long blue-green keeps the old nodes after the last pod left them."""
+    """How long it keeps the old nodes after the last pod left them."""
+
+    def most_nodes(self, max_nodes: int) -> int:
+        """Return how many nodes a pool has at once in the middle of an upgrade."""
+        return 2 * max_nodes if self.strategy == "blue-green" else max_nodes + self.max_surge
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,6 +224,16 @@ class GkePlatformPool:
     upgrade: GkeUpgrade
     image_streaming: bool
 
+    @property
+    def node_pool_name(self) -> str:
+        """Name at Google: changes with whatever cannot change on a pool that exists."""
+        return _node_pool_name("platform", {})
+
+    @property
+    def most_nodes(self) -> int:
+        """Nodes that it has at once in the middle of an upgrade."""
+        return self.upgrade.most_nodes(self.max_nodes)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GkeGpuPool:
@@ -206,7 +253,8 @@ class GkeGpuPool:
     zones: tuple[str, ...]
     """Empty for those of the cluster."""
     location_policy: LocationPolicy
-    upgrade: GkeUpgrade
+    upgrade: GkeUpgrade | None
+    """None with capacity `flex-start`, whose nodes GKE lets run out instead."""
     driver_version: DriverVersion
     sharing: GkeGpuSharing | None
     image_streaming: bool
@@ -220,19 +268,25 @@ class GkeGpuPool:
         So such a change makes a new pool before it deletes the old one, instead of leaving the
         cluster without either.
         """
-        fixed = {
-            "accelerator": self.accelerator,
-            "accelerators_per_node": self.accelerators_per_node,
-            "capacity": self.capacity,
-            "reservation": self.reservation,
-            "driver_version": self.driver_version,
-            "sharing": None
-            if self.sharing is None
-            else [self.sharing.strategy, self.sharing.clients_per_gpu],
-            "preloaded_images": self.preloaded_images,
-        }
-        digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:6]
-        return names.fit(f"{self.name}-{digest}", names.GKE_CLUSTER_MAX)
+        return _node_pool_name(
+            self.name,
+            {
+                "accelerator": self.accelerator,
+                "accelerators_per_node": self.accelerators_per_node,
+                "capacity": self.capacity,
+                "reservation": self.reservation,
+                "driver_version": self.driver_version,
+                "sharing": None
+                if self.sharing is None
+                else [self.sharing.strategy, self.sharing.clients_per_gpu],
+                "preloaded_images": list(self.preloaded_images),
+            },
+        )
+
+    @property
+    def most_nodes(self) -> int:
+        """Nodes that it has at once in the middle of an upgrade."""
+        return self.max_nodes if self.upgrade is None else self.upgrade.most_nodes(self.max_nodes)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -247,6 +301,8 @@ class GkeRegistry:
     """Vulnerability scanning, which Google bills by image."""
     untagged_days: int
     """Days after which images without a tag are deleted."""
+    cached_days: int
+    """Days after which an image in a cache is fetched anew."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -265,7 +321,9 @@ class GkeBudget:
     monthly: int
     """In the currency of the billing account."""
     thresholds: tuple[float, ...]
-    """Shares of the budget at which Google warns."""
+    """Shares of the budget at which Google warns once they are spent."""
+    forecast_thresholds: tuple[float, ...]
+    """Shares at which it warns as soon as the month is going to cost that much."""
     emails: tuple[str, ...]
 
 
@@ -293,6 +351,8 @@ class GkeTopology:
     deletion_protection: bool
     compute_class: bool
     """Whether the GPU pools belong to a compute class, which says in which order they are tried."""
+    quota_check: bool
+    """Whether Google is asked at each run if the project's GPU quota holds the pools."""
 
     @property
     def location(self) -> str:
@@ -333,9 +393,14 @@ class GkeTopology:
         """Id of the image repository; with the cluster's name, so that stacks share a project."""
         return f"{self.cluster_name}-models"
 
-    def mirror_repository_id(self, registry: str) -> str:
-        """Return the id of the repository that caches a public registry."""
-        return f"{self.cluster_name}-{registry.replace('.', '-')}"
+    @property
+    def mirror_repository_ids(self) -> dict[str, str]:
+        """Ids of the repositories that cache public registries, by the host of each registry."""
+        if not self.registry.pull_through:
+            return {}
+        return {
+            host: f"{self.cluster_name}-{host.replace('.', '-')}" for host in MIRRORED_REGISTRIES
+        }
 
     @property
     def edge_address_name(self) -> str:
@@ -343,9 +408,21 @@ class GkeTopology:
         return f"{self.cluster_name}-edge"
 
     @property
+    def streams_images(self) -> bool:
+        """Whether nodes of any pool start containers while their image is still being read."""
+        return any(pool.image_streaming for pool in (self.platform_pool, *self.gpu_pools))
+
+    @property
     def resource_labels(self) -> dict[str, str]:
         """Labels of everything at Google that takes labels, for cost reports and for finding it."""
-        return {"managed-by": "llmp", "llmp-cluster": self.cluster_name}
+        key, value = self.cost_label
+        return {"managed-by": "llmp", "llmp-cluster": self.cluster_name, key: value}
+
+    @property
+    def cost_label(self) -> tuple[str, str]:
+        """Label that no other cluster has: a billing account may pay for several of one name."""
+        value = names.fit(f"{self.project}-{self.cluster_name}", names.GCP_LABEL_MAX)
+        return "llmp-cluster-id", value
 
     @property
     def credentials_command(self) -> str:
@@ -365,9 +442,25 @@ class GkeTopology:
         return f"{self.region}-docker.pkg.dev/{self.project}/{repository_id}"
 
 
+def _node_pool_name(name: str, fixed: Mapping[str, object]) -> str:
+    """Return a name that differs for all that Google cannot change on a pool that exists."""
+    everything = {**fixed, "revision": POOL_REVISION}
+    told = {
+        key: value
+        for key, value in everything.items()
+        if key not in POOL_NAME_BASELINE or value != POOL_NAME_BASELINE[key]
+    }
+    if not told:
+        return name
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:6]
+    return names.fit(f"{name}-{digest}", names.GKE_CLUSTER_MAX)
+
+
 def gpu_pool_labels(pool: GkeGpuPool, *, compute_class: bool) -> dict[str, str]:
     """Return the Kubernetes labels of a GPU pool's nodes, those that GKE adds left out."""
-    labels = {POOL_LABEL: pool.name}
+    labels = {POOL_LABEL: pool.name, PRODUCT_LABEL: pool.accelerator}
+    if pool.sharing is not None:
+        labels[GPU_SHARING] = pool.sharing.strategy
     if compute_class:
         labels[COMPUTE_CLASS_LABEL] = COMPUTE_CLASS
     return labels
@@ -380,7 +473,7 @@ def gpu_pool_taints(pool: GkeGpuPool, *, compute_class: bool) -> tuple[Taint, ..
     if pool.capacity == "spot":
         taints.append(SPOT_TAINT)
     if pool.sharing is not None:
-        taints.append(Taint(key=SHARING_TAINT, value=pool.sharing.strategy))
+        taints.append(Taint(key=GPU_SHARING, value=pool.sharing.strategy))
     if compute_class:
         taints.append(Taint(key=COMPUTE_CLASS_LABEL, value=COMPUTE_CLASS))
     return tuple(taints)
@@ -399,16 +492,14 @@ def gke_gpu_profile(topology: GkeTopology) -> GpuProfile:
         max_gpus=sum(pool.gpus for pool in pools),
         max_gpus_per_node=max(pool.gpus_per_node for pool in pools),
         dcgm=topology.control_plane.managed_prometheus,
-    ).model_copy(update={"pools": pools})
+    ).model_copy(update={"pools": pools, "product_label": PRODUCT_LABEL})
     if not topology.compute_class:
         return profile
     return profile.model_copy(
         update={
             "compute_class": ComputeClass(
                 name=COMPUTE_CLASS,
-                priorities=tuple(
-                    (pool.node_pool_name,) for pool in _by_preference(topology.gpu_pools)
-                ),
+                priorities=_by_preference(topology.gpu_pools),
             ),
             "node_selector": {COMPUTE_CLASS_LABEL: COMPUTE_CLASS},
             "tolerations": (*profile.tolerations, Toleration(key=COMPUTE_CLASS_LABEL)),
@@ -433,16 +524,19 @@ def _contract_pool(topology: GkeTopology, pool: GkeGpuPool) -> GpuPool:
     )
 
 
-def _by_preference(pools: tuple[GkeGpuPool, ...]) -> list[GkeGpuPool]:
-    """Return the pools of the first product by `CAPACITY_ORDER`, then those of the next."""
+def _by_preference(pools: tuple[GkeGpuPool, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the pools of the first product by `CAPACITY_ORDER`, then those of the next.
+
+    Pools of one product and capacity are one step, in which GKE takes the cheapest that fits: one
+    GPU is not taken of a node with eight because that pool comes first in the config. Few steps
+    also keep a long list from starting over: GKE tries a step again after five minutes.
+    """
+    steps: dict[tuple[int, int], list[str]] = {}
     products = list(dict.fromkeys(pool.accelerator for pool in pools))
-    return sorted(
-        pools,
-        key=lambda pool: (
-            products.index(pool.accelerator),
-            CAPACITY_ORDER.index(pool.capacity),
-        ),
-    )
+    for pool in pools:
+        step = products.index(pool.accelerator), CAPACITY_ORDER.index(pool.capacity)
+        steps.setdefault(step, []).append(pool.node_pool_name)
+    return tuple(tuple(steps[step]) for step in sorted(steps))
 
 
 def gke_profile(
@@ -505,11 +599,9 @@ def gke_contract(
         if registry.models
         else None,
         registry_mirrors={
-            host: topology.image_prefix(topology.mirror_repository_id(host))
-            for host in MIRRORED_REGISTRIES
-        }
-        if registry.pull_through
-        else {},
+            host: topology.image_prefix(repository_id)
+            for host, repository_id in topology.mirror_repository_ids.items()
+        },
         backups=None
         if backups is None
         else ObjectStore(

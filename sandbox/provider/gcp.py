@@ -2,8 +2,9 @@
 
 import ipaddress
 import re
-from typing import Any, cast
+from typing import cast
 
+from sandbox.provider import gcp_control_plane, gcp_pools, gcp_quotas
 from sandbox.provider.check import Failure
 from sandbox.provider.cloud import CloudPackage
 from sandbox.provider.package import ProviderError
@@ -13,7 +14,6 @@ from sandbox.provider.values import (
     Properties,
     as_dict,
     as_list,
-    has_unknown,
     lookup,
     merged,
     plain,
@@ -23,24 +23,33 @@ from sandbox.provider.values import (
 CLUSTER = "gcp:container/cluster:Cluster"
 NODE_POOL = "gcp:container/nodePool:NodePool"
 SERVICE = "gcp:projects/service:Service"
+SERVICE_IDENTITY = "gcp:projects/serviceIdentity:ServiceIdentity"
+NAT = "gcp:compute/routerNat:RouterNat"
+KEY_MEMBER = "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember"
 SUBNETWORK = "gcp:compute/subnetwork:Subnetwork"
 ACCOUNT = "gcp:serviceaccount/account:Account"
+BUDGET = "gcp:billing/budget:Budget"
+CHANNEL = "gcp:monitoring/notificationChannel:NotificationChannel"
+CUSTOM_ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
 BUCKET = "gcp:storage/bucket:Bucket"
 BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
+REPOSITORY = "gcp:artifactregistry/repository:Repository"
+SECRET = "gcp:secretmanager/secret:Secret"  # noqa: S105 - a type token
 
 _ATTRIBUTION = {"goog-pulumi-provisioned": "true"}
 _PROJECT = re.compile(r"[a-z][a-z0-9-]{4,28}[a-z0-9]")
-_MACHINE = re.compile(r"(?P<series>[a-z]+\d+[a-z]*-[a-z]+)-(?P<size>\d+)")
 _WORKLOAD_POOL = re.compile(
     r"serviceAccount:(?P<account>[^\[]+\.svc\.id\.goog)\["
     r"|principal(Set)?://iam\.googleapis\.com/projects/\d+/locations/global/"
     r"workloadIdentityPools/(?P<principal>[^/]+\.svc\.id\.goog)/"
 )
 _ACCOUNT_EMAIL = re.compile(r"serviceAccount:(?P<email>[^@\[]+@(?P<project>[^.@]+)\.iam\..+)")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _LOCATION = re.compile(r"[a-z]+-[a-z]+\d+(-[a-z])?")
 _REGION = re.compile(r"[a-z]+-[a-z]+\d+")
 _ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
 _DRAINED_APIS = "gcp-apis"
+_DELETED_ROLES = "gcp-roles"
 
 
 class GcpPackage(CloudPackage):
@@ -87,6 +96,10 @@ class GcpPackage(CloudPackage):
                     failures.append(
                         Failure(f"autoscaling.{low}", f"{least} is more than {high}, {most}")
                     )
+        if token == NAT:
+            failures += gcp_control_plane.nat_failures(inputs)
+        if token == CLUSTER:
+            failures += gcp_control_plane.cluster_failures(inputs)
         removed = token == CLUSTER and inputs.get("removeDefaultNodePool") is True
         if removed and "nodeVersion" in inputs:  # gcp provider 9.35.0, Diff
             reason = "can't be given while removeDefaultNodePool is true"
@@ -97,6 +110,10 @@ class GcpPackage(CloudPackage):
                 failures.append(Failure("location", f"{location!r} is neither region nor zone"))
         if token == BUCKET:
             failures += _lifecycle_failures(inputs)
+        if token == CHANNEL and reveal(inputs.get("type")) == "email":
+            address = lookup(inputs, "labels.email_address")
+            if address is None or (isinstance(address, str) and not _EMAIL.fullmatch(address)):
+                failures.append(Failure("labels.email_address", "an e-mail address is needed"))
         return failures
 
     # --- what the cloud refuses -----------------------------------------------------------------
@@ -108,12 +125,25 @@ class GcpPackage(CloudPackage):
             self._check_ranges(identifier, state)
         elif token == CLUSTER:
             self._check_cluster(identifier, state)
-            self._check_machine(state)
+            gcp_control_plane.check_key(state, self.store.all(KEY_MEMBER))
+            gcp_pools.check_nodes(state, self.rules.tables)
         elif token == NODE_POOL:
-            self._check_machine(state)
+            gcp_pools.check_nodes(state, self.rules.tables)
+            gcp_pools.check_pool(state)
             self._check_pool(state)
         elif token == BUCKET_MEMBER:
             self._check_public_access(state)
+        elif token == BUDGET:
+            self._check_budget()
+        elif token == CUSTOM_ROLE and identifier in self.store.counters().get(_DELETED_ROLES, []):
+            raise ProviderError(
+                f"{identifier} was deleted, and Google keeps its id for up to 37 days (IAM docs, "
+                '"Create and manage custom roles"): give a new role another one'
+            )
+        elif token == REPOSITORY:
+            _check_repository(state)
+        elif token == SECRET:
+            _check_replicas(state)
         if "member" in state and "role" in state:
             self._check_member(state)
 
@@ -205,46 +235,16 @@ class GcpPackage(CloudPackage):
                 f"the cluster {cluster.outputs.get('name')} is in "
                 f"{cluster.outputs.get('location')}, not in {location}"
             )
+        streaming = "containerfilesystem.googleapis.com"
+        project = str(plain(state.get("project")))
+        if lookup(state, "nodeConfig.gcfsConfig.enabled") is True and (
+            streaming not in self._enabled(project)
+        ):
+            raise ProviderError(f"nodeConfig.gcfsConfig: {streaming} is not enabled in {project}")
         region = re.sub(r"-[a-z]$", "", str(cluster.outputs.get("location")))
         for zone in as_list(reveal(state.get("nodeLocations"))) or []:
             if not str(plain(zone)).startswith(f"{region}-"):
                 raise ProviderError(f"nodeLocations: {plain(zone)} is not a zone of {region}")
-
-    def _check_machine(self, state: Properties) -> None:
-        machine = lookup(state, "nodeConfig.machineType")
-        if not isinstance(machine, str) or machine in self.rules.tables["machine_names"]:
-            size = 0
-            if not isinstance(machine, str):
-                machine = "e2-medium"
-        else:
-            match = _MACHINE.fullmatch(machine)
-            series = match["series"] if match else ""
-            machines = cast("dict[str, dict[str, list[int]]]", self.rules.tables["machines"])
-            family = machine.partition("-")[0]
-            known = {name.partition("-")[0] for name in machines}
-            size = int(match["size"]) if match else 0
-            if family in known and size not in machines.get(series, {}).get("sizes", []):
-                raise ProviderError(f"nodeConfig.machineType: there is no {machine}")
-        self._check_accelerators(state, machine, size)
-
-    def _check_accelerators(self, state: Properties, machine: str, size: int) -> None:
-        table = cast("dict[str, dict[str, Any]]", self.rules.tables["accelerators"])
-        family = machine.partition("-")[0]
-        for item in as_list(lookup(state, "nodeConfig.guestAccelerators")) or []:
-            accelerator = cast("Properties", plain(item))
-            kind, count = accelerator.get("type"), accelerator.get("count")
-            if has_unknown([kind, count]) or count == 0 or family not in table:
-                continue
-            allowed = table[family].get(str(kind))
-            if allowed is None:
-                fitting = ", ".join(table[family]) or "no accelerators"
-                raise ProviderError(f"{kind} can't be attached to {machine}; it takes {fitting}")
-            # A list names the counts that any size takes, a map the one count of each size.
-            by_size = cast("dict[int, int] | None", as_dict(allowed))
-            counts: list[Any] = (as_list(allowed) or []) if by_size is None else [by_size.get(size)]
-            if count not in counts:
-                wanted = " or ".join(str(number) for number in counts)
-                raise ProviderError(f"{machine} takes {wanted} of {kind}, not {count}")
 
     def _check_member(self, state: Properties) -> None:
         member = str(plain(state["member"]))
@@ -267,6 +267,20 @@ class GcpPackage(CloudPackage):
             if self.resolve(rule["serviceAccountId"], match["email"]) is None:
                 raise ProviderError(f"the service account {match['email']} does not exist")
 
+    def _check_budget(self) -> None:
+        """Refuse the call of a person that counts towards no project (Terraform docs, Budget)."""
+        project = plain(self.config.get("billingProject"))
+        if plain(self.config.get("userProjectOverride")) not in (True, "true") or not project:
+            raise ProviderError(
+                "billingbudgets.googleapis.com requires a quota project: give the resource a "
+                "provider with billingProject, and userProjectOverride true"
+            )
+        if "billingbudgets.googleapis.com" not in self._enabled(str(project)):
+            raise ProviderError(
+                f"the API billingbudgets.googleapis.com is not enabled in the project {project}: "
+                "make the resource depend on the gcp.projects.Service that enables it"
+            )
+
     def _check_public_access(self, state: Properties) -> None:
         member = str(plain(state["member"]))
         bucket = self.resolve(self.row(BUCKET_MEMBER).references["bucket"], plain(state["bucket"]))
@@ -278,7 +292,9 @@ class GcpPackage(CloudPackage):
     # --- deletion -------------------------------------------------------------------------------
 
     def refuse_delete(self, record: Record) -> None:
-        """Refuse to switch off an API that something still uses."""
+        """Refuse to take away an API, or the right on a key, that something still uses."""
+        if record.token == KEY_MEMBER:
+            gcp_control_plane.check_key_right_unused(record, self.store.all(CLUSTER))
         if record.token == SERVICE and lookup(record.outputs, "disableOnDestroy") is True:
             service = str(record.outputs["service"])
             for other in self.store.everything():
@@ -287,12 +303,16 @@ class GcpPackage(CloudPackage):
                     raise ProviderError(f"{service} is in use by {other.name} ({other.id})")
 
     def deleted(self, record: Record) -> None:
-        """Remember an API that stays enabled; drop the objects of a cluster that is gone."""
+        """Remember an API that stays enabled, and a role whose id stays taken."""
         if record.token == SERVICE and lookup(record.outputs, "disableOnDestroy") is not True:
             counters = self.store.counters()
             kept = set(cast("list[str]", counters.get(_DRAINED_APIS, [])))
             kept.add(record.id)
             counters[_DRAINED_APIS] = sorted(kept)
+            self.store.save_counters(counters)
+        elif record.token == CUSTOM_ROLE:
+            counters = self.store.counters()
+            counters[_DELETED_ROLES] = [*counters.get(_DELETED_ROLES, []), record.id]
             self.store.save_counters(counters)
 
     # --- computed values ------------------------------------------------------------------------
@@ -311,6 +331,11 @@ class GcpPackage(CloudPackage):
             state["effectiveAnnotations"] = dict(as_dict(reveal(state.get("annotations"))) or {})
         if token == CLUSTER:
             self._complete_cluster(identifier, state)
+        if token == SERVICE_IDENTITY:
+            agent = gcp_control_plane.service_agent(
+                str(plain(state["service"])), str(plain(state["project"]))
+            )
+            state["email"], state["member"] = agent, f"serviceAccount:{agent}"
 
     def _complete_cluster(self, identifier: str, state: Properties) -> None:
         location = str(plain(state["location"]))
@@ -352,7 +377,7 @@ class GcpPackage(CloudPackage):
                     "defaultLabels": {},
                 }
             case "gcp:organizations/getProject:getProject":
-                number = str(100_000_000_000 + sum(ord(letter) for letter in str(project)) * 7_919)
+                number = gcp_control_plane.project_number(str(project))
                 return {
                     "id": f"projects/{project}",
                     "projectId": project,
@@ -368,6 +393,12 @@ class GcpPackage(CloudPackage):
                     "region": region,
                     "names": [f"{region}-{letter}" for letter in "abc"],
                 }
+            case gcp_quotas.QUOTA_INFO:
+                return gcp_quotas.quota_info(
+                    arguments,
+                    gcp_quotas.table_of(self.rules.tables),
+                    lambda name: gcp_quotas.API in self._enabled(name),
+                )
             case _:
                 return super().invoke(token, arguments)
 
@@ -393,6 +424,41 @@ def _lifecycle_failures(inputs: Properties) -> list[Failure]:
         if kind == "AbortIncompleteMultipartUpload" and others:
             failures.append(Failure(f"{path}.condition.{others[0]}", f"is no condition of {kind}"))
     return failures
+
+
+def _check_repository(state: Properties) -> None:
+    """Refuse what Artifact Registry refuses (its API, repositories)."""
+    is_remote = plain(state.get("mode")) == "REMOTE_REPOSITORY"
+    if is_remote != (reveal(state.get("remoteRepositoryConfig")) is not None):
+        raise ProviderError(
+            "remoteRepositoryConfig: a repository of mode REMOTE_REPOSITORY needs it, and no other "
+            "has it"
+        )
+    seen: set[object] = set()
+    for each in as_list(reveal(state.get("cleanupPolicies"))) or []:
+        policy = as_dict(reveal(each)) or {}
+        identifier = plain(policy.get("id"))
+        if identifier in seen:
+            raise ProviderError(f"cleanupPolicies: there are two with the id {identifier}")
+        seen.add(identifier)
+        keeps_recent = reveal(policy.get("mostRecentVersions")) is not None
+        if keeps_recent == (reveal(policy.get("condition")) is not None):
+            raise ProviderError(
+                f"cleanupPolicies: {identifier} needs either condition or mostRecentVersions"
+            )
+        if keeps_recent and plain(policy.get("action")) != "KEEP":
+            raise ProviderError(
+                f"cleanupPolicies: {identifier} has mostRecentVersions, which only KEEP takes"
+            )
+
+
+def _check_replicas(state: Properties) -> None:
+    """Refuse two replicas in one place (Secret Manager API, secrets)."""
+    replicas = as_list(lookup(state, "replication.userManaged.replicas")) or []
+    locations = [lookup(replica, "location") for replica in replicas]
+    for location in locations:
+        if locations.count(location) > 1:
+            raise ProviderError(f"replication.userManaged.replicas: {location} is there twice")
 
 
 def _ranges(state: Properties) -> list[ipaddress.IPv4Network]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.substrate.gke_machines import GPU_MACHINE_TYPES
+from components.substrate.gke_machines import GPU_MACHINES
 from components.substrate.gke_topology import GkeTopology, gke_contract
 from stacks.config.gke import GkeConfig
 from tests.substrate.gke_samples import SECRET_MANAGER
@@ -125,6 +125,146 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "gpu_pools.0.machine_type",
         "a3-highgpu-1g is only sold as spot or flex-start; set capacity: spot",
     ),
+    (
+        gpu_pool(accelerator="nvidia-rtx-pro-6000", machine_type="g4-standard-24"),
+        "gpu_pools.0.machine_type",
+        "does not sell g4-standard-24 with 1 nvidia-rtx-pro-6000; leave it out for g4-standard-48",
+    ),
+    (gpu_pool(accelerators_per_node=0), "gpu_pools.0.accelerators_per_node", "greater than"),
+    (
+        gpu_pool(capacity="reservation"),
+        "gpu_pools.0.reservation",
+        "needs the name of one; write reservation: <its name>",
+    ),
+    (
+        gpu_pool(capacity="spot", reservation="mine"),
+        "gpu_pools.0.reservation",
+        "capacity spot takes nothing from a reservation; set capacity: reservation",
+    ),
+    (
+        gpu_pool(capacity="reservation", reservation="projects/x/mine"),
+        "gpu_pools.0.reservation",
+        "pattern",
+    ),
+    (
+        {"zone": None, **gpu_pool(capacity="reservation", reservation="mine")},
+        "",
+        "pool gpu: a reservation is in one zone and a regional cluster has 3; write zones",
+    ),
+    (
+        gpu_pool(capacity="flex-start", min_nodes=1),
+        "gpu_pools.0.min_nodes",
+        "go after seven days, so there is no minimum of 1; set min_nodes: 0",
+    ),
+    (
+        gpu_pool(capacity="flex-start", location_policy="balanced"),
+        "gpu_pools.0.location_policy",
+        "it cannot be balanced; leave location_policy out",
+    ),
+    (
+        gpu_pool(capacity="flex-start", upgrade={"max_unavailable": 2}),
+        "gpu_pools.0",
+        "lets them run out, within seven days; leave upgrade out",
+    ),
+    (gpu_pool(capacity="preemptible"), "gpu_pools.0.capacity", "'flex-start'"),
+    (
+        gpu_pool(upgrade={"max_surge": 0, "max_unavailable": 0}),
+        "gpu_pools.0.upgrade",
+        "no node could ever be upgraded; set one of them to 1",
+    ),
+    (
+        {"platform_pool": {"upgrade": {"max_surge": 0}}},
+        "platform_pool.upgrade",
+        "no node could ever be upgraded; set one of them to 1",
+    ),
+    (
+        gpu_pool(upgrade={"max_surge": 15, "max_unavailable": 6}),
+        "gpu_pools.0.upgrade",
+        "20 nodes at once at most, and max_surge with max_unavailable makes 21",
+    ),
+    (
+        gpu_pool(upgrade={"strategy": "blue-green", "max_surge": 1}),
+        "gpu_pools.0.upgrade",
+        "max_surge has no meaning with strategy blue-green; leave it out, or set strategy: surge",
+    ),
+    (
+        gpu_pool(upgrade={"soak_minutes": 5}),
+        "gpu_pools.0.upgrade",
+        "soak_minutes has no meaning with strategy surge; leave it out",
+    ),
+    (
+        gpu_pool(upgrade={"strategy": "blue-green", "soak_minutes": 20_000}),
+        "gpu_pools.0.upgrade.soak_minutes",
+        "less than or equal to 10080",
+    ),
+    (
+        gpu_pool(preloaded_images=["projects/my-project/global/images/vllm"]),
+        "gpu_pools.0.preloaded_images",
+        "through image streaming; set image_streaming: true",
+    ),
+    (
+        gpu_pool(image_streaming=True, preloaded_images=["vllm"]),
+        "gpu_pools.0.preloaded_images.0",
+        "pattern",
+    ),
+    (
+        gpu_pool(
+            image_streaming=True,
+            preloaded_images=["projects/my-project/global/images/family/vllm"],
+        ),
+        "gpu_pools.0.preloaded_images.0",
+        "pattern",
+    ),
+    (
+        gpu_pool(sharing={"strategy": "mps", "clients_per_gpu": 49}),
+        "gpu_pools.0.sharing.clients_per_gpu",
+        "less than or equal to 48",
+    ),
+    (
+        gpu_pool(sharing={"strategy": "mps", "clients_per_gpu": 1}),
+        "gpu_pools.0.sharing.clients_per_gpu",
+        "greater than or equal to 2",
+    ),
+    (
+        gpu_pool(sharing={"strategy": "mig", "clients_per_gpu": 2}),
+        "gpu_pools.0.sharing.strategy",
+        "'time-slicing'",
+    ),
+    (gpu_pool(driver_version="570"), "gpu_pools.0.driver_version", "'latest'"),
+    (
+        gpu_pool(zones=["europe-west4-a"]),
+        "gpu_pools",
+        "pool gpu: europe-west4-a is not in region us-central1, where the cluster is; write",
+    ),
+    (gpu_pool(zones=["us-central1"]), "gpu_pools", "pool gpu: 'us-central1' is no zone"),
+    (
+        gpu_pool(zones=["us-central1-a", "us-central1-a"]),
+        "gpu_pools",
+        "pool gpu: us-central1-a stands twice in zones",
+    ),
+    (
+        {"platform_pool": {"zones": ["us-east1-b"]}},
+        "platform_pool",
+        "us-east1-b is not in region us-central1",
+    ),
+    (
+        {
+            "platform_pool": {
+                "max_nodes": 1,
+                "zones": ["us-central1-a", "us-central1-b"],
+            }
+        },
+        "",
+        "in each of its 2 zones and platform_pool.max_nodes is 1; set platform_pool.max_nodes: 2",
+    ),
+    (
+        {
+            "network": {"node_cidr": "10.0.0.0/28"},
+            **gpu_pool(max_nodes=5, upgrade={"strategy": "blue-green"}),
+        },
+        "",
+        "(4 platform + 10 gpu): network.node_cidr 10.0.0.0/28 has room for 12 nodes",
+    ),
     (gpu_pool(min_nodes=2), "gpu_pools.0.max_nodes", "max_nodes 1 is under min_nodes 2"),
     (gpu_pool(disk_size_gib=20), "gpu_pools.0.disk_size_gib", "greater than or equal to 50"),
     (gpu_pool(name="platform"), "gpu_pools", "is the pool without GPUs; take another name"),
@@ -177,6 +317,9 @@ def test_without_a_zone_the_control_plane_is_regional() -> None:
         ("nvidia-tesla-a100", 16, "a2-megagpu-16g"),
         ("nvidia-a100-80gb", 4, "a2-ultragpu-4g"),
         ("nvidia-h100-80gb", 8, "a3-highgpu-8g"),
+        ("nvidia-h100-mega-80gb", 8, "a3-megagpu-8g"),
+        ("nvidia-rtx-pro-6000", 1, "g4-standard-48"),
+        ("nvidia-rtx-pro-6000", 8, "g4-standard-384"),
     ],
 )
 def test_the_machine_type_follows_from_the_gpus(
@@ -196,13 +339,72 @@ def test_machines_that_take_persistent_disks_run_the_platform(machine_type: str)
 
 
 def test_four_t4_may_have_more_vcpus_than_one() -> None:
-    assert "n1-standard-96" in GPU_MACHINE_TYPES["nvidia-tesla-t4"][4]
-    assert "n1-standard-64" not in GPU_MACHINE_TYPES["nvidia-tesla-t4"][1]
+    four, one = (
+        {machine.name for machine in GPU_MACHINES["nvidia-tesla-t4"][count]} for count in (4, 1)
+    )
+    assert "n1-standard-96" in four
+    assert "n1-standard-64" not in one
 
 
 def test_small_h100_machines_are_taken_as_spot() -> None:
     section = parse(**gpu_pool(accelerator="nvidia-h100-80gb", capacity="spot"))
     assert shape(section).gpu_pools[0].machine_type == "a3-highgpu-1g"
+
+
+def test_a_pool_takes_all_of_its_settings_to_the_substrate() -> None:
+    section = parse(
+        **gpu_pool(
+            capacity="reservation",
+            reservation="projects/other-project/reservations/mine",
+            zones=["us-central1-b"],
+            upgrade={
+                "strategy": "blue-green",
+                "batch_nodes": 2,
+                "batch_soak_minutes": 5,
+                "soak_minutes": 30,
+            },
+            driver_version="latest",
+            sharing={"strategy": "time-slicing", "clients_per_gpu": 3},
+            image_streaming=True,
+            preloaded_images=["projects/my-project/global/images/vllm"],
+        )
+    )
+    (pool,) = shape(section).gpu_pools
+    assert (pool.capacity, pool.reservation) == (
+        "reservation",
+        "projects/other-project/reservations/mine",
+    )
+    assert pool.zones == ("us-central1-b",)
+    assert pool.upgrade is not None
+    assert (pool.upgrade.strategy, pool.upgrade.batch_nodes) == ("blue-green", 2)
+    assert (pool.upgrade.batch_soak_minutes, pool.upgrade.soak_minutes) == (5, 30)
+    assert pool.sharing is not None
+    assert (pool.sharing.strategy, pool.sharing.clients_per_gpu) == ("time-slicing", 3)
+    assert (pool.driver_version, pool.image_streaming) == ("latest", True)
+    assert pool.preloaded_images == ("projects/my-project/global/images/vllm",)
+
+
+def test_flex_start_nodes_are_not_upgraded() -> None:
+    (pool,) = shape(parse(**gpu_pool(capacity="flex-start"))).gpu_pools
+    assert pool.upgrade is None
+    assert pool.location_policy == "any"
+
+
+def test_a_partial_surge_of_gpus_keeps_the_rest_of_its_defaults() -> None:
+    (pool,) = shape(parse(**gpu_pool(upgrade={"max_unavailable": 2}))).gpu_pools
+    assert pool.upgrade is not None
+    assert (pool.upgrade.max_surge, pool.upgrade.max_unavailable) == (0, 2)
+
+
+def test_a_zonal_cluster_takes_nodes_of_other_zones_of_its_region() -> None:
+    section = parse(platform_pool={"zones": ["us-central1-b"]}, **gpu_pool(zones=["us-central1-f"]))
+    assert shape(section).platform_pool.zones == ("us-central1-b",)
+    assert shape(section).gpu_pools[0].zones == ("us-central1-f",)
+
+
+def test_a_regional_cluster_with_one_zone_of_nodes_may_have_one_node() -> None:
+    section = parse(zone=None, platform_pool={"max_nodes": 1, "zones": ["us-central1-b"]})
+    assert shape(section).platform_pool.max_nodes == 1
 
 
 def test_all_problems_of_a_section_come_at_once() -> None:

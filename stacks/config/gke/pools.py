@@ -1,19 +1,14 @@
 """The pools of the `gke` section."""
 
 import re
-from typing import Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.names import GKE_CLUSTER_MAX
 from components.platform.config import Section
-from components.substrate.gke_machines import (
-    GPU_MACHINE_TYPES,
-    SPOT_ONLY_MACHINE_TYPES,
-    Accelerator,
-)
+from components.substrate.gke_machines import GPU_MACHINES, Accelerator, Capacity, Machine
 from components.substrate.gke_topology import (
-    Capacity,
     DriverVersion,
     GkeGpuPool,
     GkeGpuSharing,
@@ -27,6 +22,21 @@ from components.substrate.gke_topology import (
 MACHINE_FAMILY: Final = re.compile(r"^[a-z]+([0-9]+)")
 FIRST_GENERATION_WITHOUT_PERSISTENT_DISK: Final = 4
 """From N4, C4 and so on machines take Hyperdisk alone (Compute Engine docs, "Machine families")."""
+
+MAX_UPGRADING: Final = 20
+"""Nodes of a pool that GKE upgrades at once (Kubernetes Engine API, UpgradeSettings)."""
+
+MAX_SECONDARY_DISKS: Final = 127
+"""Most that the provider takes on one pool (`google_container_node_pool`)."""
+
+ImageName = Annotated[
+    str,
+    Field(
+        pattern=r"^projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/global/images/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+    ),
+]
+"""A disk image. A family is none: its newest image is another one after each build, and a pool
+cannot change its disks."""
 
 
 def _within_max(max_nodes: int, info: ValidationInfo) -> int:
@@ -45,20 +55,61 @@ class GkeUpgradeConfig(Section):
     strategy: UpgradeStrategy = Field(
         default="surge",
         description="surge replaces nodes a few at a time; blue-green brings all new nodes up "
-        "first",
+        "first, which takes as many machines and as much quota again",
     )
     max_surge: int = Field(
-        default=1, ge=0, le=20, description="Nodes that come before old ones go; surge only."
+        default=1,
+        ge=0,
+        le=MAX_UPGRADING,
+        description="Nodes that come before old ones go; surge only.",
     )
     max_unavailable: int = Field(
-        default=0, ge=0, le=20, description="Nodes that may be missing meanwhile; surge only."
+        default=0,
+        ge=0,
+        le=MAX_UPGRADING,
+        description="Nodes that may be missing meanwhile; surge only.",
+    )
+    batch_nodes: int = Field(
+        default=1, ge=1, le=1000, description="Old nodes drained at a time; blue-green only."
+    )
+    batch_soak_minutes: int = Field(
+        default=0, ge=0, le=10_080, description="Wait after each batch; blue-green only."
     )
     soak_minutes: int = Field(
         default=60,
         ge=0,
         le=10_080,
-        description="How long blue-green keeps the empty old nodes, for a way back.",
+        description="How long the empty old nodes stay, for a way back; blue-green only.",
     )
+
+    @model_validator(mode="after")
+    def _settings_are_of_the_strategy(self) -> Self:
+        of_surge = {"max_surge", "max_unavailable"}
+        of_blue_green = {"batch_nodes", "batch_soak_minutes", "soak_minutes"}
+        is_surge = self.strategy == "surge"
+        foreign = sorted(self.model_fields_set & (of_blue_green if is_surge else of_surge))
+        if foreign:
+            other = "blue-green" if is_surge else "surge"
+            raise ValueError(
+                f"{foreign[0]} has no meaning with strategy {self.strategy}; leave it out, or set "
+                f"strategy: {other}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _surge_gets_on(self) -> Self:
+        at_once = self.max_surge + self.max_unavailable
+        if self.strategy == "surge" and at_once == 0:
+            raise ValueError(
+                "with max_surge 0 and max_unavailable 0 no node could ever be upgraded; set one of "
+                "them to 1"
+            )
+        if self.strategy == "surge" and at_once > MAX_UPGRADING:
+            raise ValueError(
+                f"GKE upgrades {MAX_UPGRADING} nodes at once at most, and max_surge with "
+                f"max_unavailable makes {at_once}; lower one of them"
+            )
+        return self
 
     def topology(self) -> GkeUpgrade:
         """Return the same in the form that the substrate takes."""
@@ -66,8 +117,28 @@ class GkeUpgradeConfig(Section):
             strategy=self.strategy,
             max_surge=self.max_surge,
             max_unavailable=self.max_unavailable,
+            batch_nodes=self.batch_nodes,
+            batch_soak_minutes=self.batch_soak_minutes,
             soak_minutes=self.soak_minutes,
         )
+
+
+class GkeGpuUpgradeConfig(GkeUpgradeConfig):
+    """How GKE upgrades GPU nodes: GPU quota is often what the pool has, so one goes first."""
+
+    max_surge: int = Field(
+        default=0,
+        ge=0,
+        le=MAX_UPGRADING,
+        description="Nodes that come before old ones go, for which there must be quota; surge "
+        "only.",
+    )
+    max_unavailable: int = Field(
+        default=1,
+        ge=0,
+        le=MAX_UPGRADING,
+        description="Nodes that may be missing meanwhile; surge only.",
+    )
 
 
 class GkeGpuSharingConfig(Section):
@@ -171,8 +242,9 @@ class GkeGpuPoolConfig(Section):
     reservation: str | None = Field(
         default=None,
         validate_default=True,
-        pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$",
-        description="Name of the reservation, with capacity: reservation.",
+        pattern=r"^(projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/reservations/)?[a-z]([a-z0-9-]*[a-z0-9])?$",
+        description="Name of the reservation, with capacity: reservation; one that another project "
+        "shares is written projects/<project>/reservations/<name>.",
         examples=["l4-reserved"],
     )
     machine_type: str | None = Field(
@@ -191,17 +263,17 @@ class GkeGpuPoolConfig(Section):
         le=65_536,
         description="Boot disk of a node; engine and model images together take 30 to 70 GB.",
     )
-
     zones: tuple[str, ...] = Field(
         default=(),
-        description="Zones of its nodes; left out, those of the cluster.",
+        description="Zones of its nodes, all of which must have these GPUs; left out, those of the "
+        "cluster.",
         examples=[["us-central1-a", "us-central1-b"]],
     )
     location_policy: LocationPolicy = Field(
         default="any",
         description="any takes GPUs in whichever zone has them; balanced spreads them evenly",
     )
-    upgrade: GkeUpgradeConfig = GkeUpgradeConfig(max_surge=0, max_unavailable=1)
+    upgrade: GkeGpuUpgradeConfig = GkeGpuUpgradeConfig()
     driver_version: DriverVersion = Field(
         default="default", description="Which GPU driver GKE installs for its version."
     )
@@ -209,11 +281,15 @@ class GkeGpuPoolConfig(Section):
         default=None, description="Several pods on one GPU; left out, each has its own."
     )
     image_streaming: bool = Field(
-        default=False, description="Containers start while their image is still being read."
+        default=False,
+        description="Containers start while their image is still being read; for images in "
+        "Artifact Registry.",
     )
-    preloaded_images: tuple[str, ...] = Field(
+    preloaded_images: tuple[ImageName, ...] = Field(
         default=(),
-        description="Disk images with container images in them: nodes start without a pull.",
+        max_length=MAX_SECONDARY_DISKS,
+        description="Disk images with container images in them: nodes start without a pull. They "
+        "need image_streaming.",
         examples=[["projects/my-project/global/images/vllm-0-23-0"]],
     )
 
@@ -221,10 +297,26 @@ class GkeGpuPoolConfig(Section):
     @classmethod
     def _count_is_sold(cls, value: int, info: ValidationInfo) -> int:
         accelerator: Accelerator | None = info.data.get("accelerator")
-        if accelerator is not None and value not in GPU_MACHINE_TYPES[accelerator]:
-            counts = ", ".join(str(count) for count in GPU_MACHINE_TYPES[accelerator])
+        if accelerator is not None and value not in GPU_MACHINES[accelerator]:
+            counts = ", ".join(str(count) for count in GPU_MACHINES[accelerator])
             raise ValueError(
                 f"Google sells no machine with {value} {accelerator}; write one of {counts}"
+            )
+        return value
+
+    @field_validator("reservation")
+    @classmethod
+    def _reservation_goes_with_capacity(cls, value: str | None, info: ValidationInfo) -> str | None:
+        capacity: Capacity | None = info.data.get("capacity")
+        if capacity == "reservation" and value is None:
+            raise ValueError(
+                "capacity: reservation needs the name of one; write reservation: <its name>, or "
+                "take capacity: on-demand, which uses what is reserved for anyone by itself"
+            )
+        if capacity not in (None, "reservation") and value is not None:
+            raise ValueError(
+                f"capacity {capacity} takes nothing from a reservation; set capacity: reservation, "
+                "or leave reservation out"
             )
         return value
 
@@ -233,20 +325,31 @@ class GkeGpuPoolConfig(Section):
     def _machine_is_sold(cls, value: str | None, info: ValidationInfo) -> str | None:
         accelerator: Accelerator | None = info.data.get("accelerator")
         count: int | None = info.data.get("accelerators_per_node")
+        capacity: Capacity | None = info.data.get("capacity")
         if accelerator is None or count is None:
             return value
-        sold = GPU_MACHINE_TYPES[accelerator][count]
+        sold = {machine.name: machine for machine in GPU_MACHINES[accelerator][count]}
+        default = next(iter(sold))
         if value is not None and value not in sold:
             raise ValueError(
                 f"Google does not sell {value} with {count} {accelerator}; leave it out for "
-                f"{sold[0]}, or write one of {', '.join(sold)}"
+                f"{default}, or write one of {', '.join(sold)}"
             )
-        machine_type = sold[0] if value is None else value
-        capacity: Capacity | None = info.data.get("capacity")
-        if machine_type in SPOT_ONLY_MACHINE_TYPES and capacity in ("on-demand", "reservation"):
+        machine = sold[default if value is None else value]
+        if capacity is not None and capacity not in machine.capacity:
             raise ValueError(
-                f"{machine_type} is only sold as spot or flex-start; set capacity: spot, or take "
-                "accelerators_per_node: 8"
+                f"{machine.name} is only sold as {' or '.join(machine.capacity)}; set capacity: "
+                f"{machine.capacity[0]}, or take another number of accelerators_per_node"
+            )
+        return value
+
+    @field_validator("min_nodes")
+    @classmethod
+    def _nodes_that_run_out_have_no_minimum(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("capacity") == "flex-start" and value > 0:
+            raise ValueError(
+                "flex-start nodes come when there is capacity and go after seven days, so there is "
+                f"no minimum of {value}; set min_nodes: 0"
             )
         return value
 
@@ -255,14 +358,47 @@ class GkeGpuPoolConfig(Section):
     def _min_within_max(cls, value: int, info: ValidationInfo) -> int:
         return _within_max(value, info)
 
+    @field_validator("location_policy")
+    @classmethod
+    def _waits_for_any_zone(cls, value: LocationPolicy, info: ValidationInfo) -> LocationPolicy:
+        if info.data.get("capacity") == "flex-start" and value != "any":
+            raise ValueError(
+                f"flex-start takes whichever zone has capacity first, so it cannot be {value}; "
+                "leave location_policy out"
+            )
+        return value
+
+    @field_validator("preloaded_images")
+    @classmethod
+    def _images_are_streamed(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and info.data.get("image_streaming") is False:
+            raise ValueError(
+                "GKE reads preloaded images through image streaming; set image_streaming: true"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _nodes_that_run_out_are_not_upgraded(self) -> Self:
+        if self.capacity == "flex-start" and "upgrade" in self.model_fields_set:
+            raise ValueError(
+                "GKE does not upgrade flex-start nodes but lets them run out, within seven days; "
+                "leave upgrade out"
+            )
+        return self
+
+    @property
+    def machine(self) -> Machine:
+        """The machine that its nodes are."""
+        sold = GPU_MACHINES[self.accelerator][self.accelerators_per_node]
+        return next(one for one in sold if self.machine_type in (None, one.name))
+
     def pool(self) -> GkeGpuPool:
         """Return the pool in the form that the substrate takes."""
-        sold = GPU_MACHINE_TYPES[self.accelerator][self.accelerators_per_node]
         return GkeGpuPool(
             name=self.name,
             accelerator=self.accelerator,
             accelerators_per_node=self.accelerators_per_node,
-            machine_type=sold[0] if self.machine_type is None else self.machine_type,
+            machine_type=self.machine.name,
             capacity=self.capacity,
             reservation=self.reservation,
             min_nodes=self.min_nodes,
@@ -270,7 +406,7 @@ class GkeGpuPoolConfig(Section):
             disk_size_gib=self.disk_size_gib,
             zones=self.zones,
             location_policy=self.location_policy,
-            upgrade=self.upgrade.topology(),
+            upgrade=None if self.capacity == "flex-start" else self.upgrade.topology(),
             driver_version=self.driver_version,
             sharing=None if self.sharing is None else self.sharing.topology(),
             image_streaming=self.image_streaming,
