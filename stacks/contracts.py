@@ -22,17 +22,22 @@ def gke_topology(stack: GkeStack) -> GkeTopology:
     )
 
 
+def gke_stack_contract(stack: GkeStack, topology: GkeTopology) -> SubstrateContract:
+    """Return the contract of a stack of kind `gke` with the topology that it has."""
+    return gke_contract(
+        topology,
+        secret_store=secret_store(stack),
+        domain=stack.platform.domain,
+        dns=dns(stack),
+        argo_cd_sign_in=argo_cd_sign_in(stack) is not None,
+    )
+
+
 def known_contract(stack: Stack) -> SubstrateContract | None:
     """Return the contract of a stack; None where another stack has it."""
     match stack:
         case GkeStack():
-            return gke_contract(
-                gke_topology(stack),
-                secret_store=secret_store(stack),
-                domain=stack.platform.domain,
-                dns=dns(stack),
-                argo_cd_sign_in=argo_cd_sign_in(stack) is not None,
-            )
+            return gke_stack_contract(stack, gke_topology(stack))
         case HetznerStack():
             return hetzner_contract(
                 stack.hetzner.topology(),
@@ -112,8 +117,13 @@ def generated_secrets(stack: Stack, contract: SubstrateContract) -> tuple[str, .
 
 
 def supplied_secrets(stack: Stack, contract: SubstrateContract) -> tuple[str, ...]:
-    """Return the ids of the secrets that only people have, without the store's prefix."""
-    return tuple(apps.supplied_secrets(_inputs(stack, contract)))
+    """Return the ids of the secrets that only people have, without the store's prefix.
+
+    With those that a platform in another stack waits for: that one cannot make their containers.
+    """
+    own = apps.supplied_secrets(_inputs(stack, contract))
+    others = stack.gke.supplied_secrets if isinstance(stack, GkeStack) else ()
+    return tuple(dict.fromkeys((*own, *others)))
 
 
 def _inputs(stack: Stack, contract: SubstrateContract) -> PlatformInputs:

@@ -4,23 +4,26 @@ The only module of the tests that touches what lies behind Pulumi's mocks: the m
 registration request, so parents, dependencies, protection, aliases and ignored changes can be
 asserted, which Pulumi's own mock arguments leave out. It is strict: a type that `COMPUTED` does not
 know, an input that the pinned SDK lacks or types otherwise at any depth, a URN that was used
-before, a parent that was never registered and any invoke are errors of the program.
+before, a parent that was never registered and any invoke but for GPU quota are errors of the
+program.
 """
 
 import asyncio
 import contextvars
 import json
+import re
 import threading
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NoReturn, cast
 
 import pulumi
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime import settings
 from pulumi.runtime.mocks import MockMonitor
-from pulumi.runtime.proto import alias_pb2, resource_pb2
+from pulumi.runtime.proto import alias_pb2, provider_pb2, resource_pb2
 
 from sandbox.provider import wire
 from sandbox.provider.check import check_types
@@ -39,6 +42,19 @@ UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 _SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 _SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the wire's mark of a secret
 STACK_TYPE: Final = "pulumi:pulumi:Stack"
+
+QUOTA_INFO: Final = "gcp:cloudquota/getSQuotaInfo:getSQuotaInfo"
+"""The one function of a provider that the program may call."""
+
+PLENTY: Final = 1000
+"""GPUs of every quota that a test says nothing of."""
+
+_PROJECT: Final = re.compile(r"projects/[a-z][a-z0-9-]{4,28}[a-z0-9]")
+_COMPUTE: Final = re.compile(r"compute\.googleapis\.com")
+_GPU_QUOTA: Final = re.compile(
+    r"GPUS-(ALL-REGIONS-per-project|PER-GPU-FAMILY-per-project-region)|"
+    r"(PREEMPTIBLE-)?NVIDIA-[A-Z0-9-]+-GPUS-per-project-region"
+)
 
 SDK_TYPES: Final = {
     package: SdkTypes(package) for package in ("command", "gcp", "hcloud", "random", "tls")
@@ -124,6 +140,7 @@ COMPUTED: Final[dict[str, Computed]] = {
     "pulumi:providers:gcp": _nothing,
     "pulumi:providers:hcloud": _nothing,
     "pulumi:providers:kubernetes": _nothing,
+    "random:index/randomId:RandomId": lambda _n, i: {"hex": "0" * 2 * int(i["byteLength"])},
     "random:index/randomPassword:RandomPassword": _random_password,
     "gcp:artifactregistry/repository:Repository": _nothing,
     "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember": _nothing,
@@ -134,7 +151,26 @@ COMPUTED: Final[dict[str, Computed]] = {
     "gcp:compute/subnetwork:Subnetwork": _compute,
     "gcp:container/cluster:Cluster": _gke_cluster,
     "gcp:container/nodePool:NodePool": _nothing,
+    "gcp:billing/budget:Budget": _nothing,
+    "gcp:compute/address:Address": lambda name, inputs: {
+        **_compute(name, inputs),
+        "address": "192.0.2.30",
+    },
+    "gcp:dns/managedZone:ManagedZone": lambda _n, i: {
+        "name": i["name"],
+        "nameServers": ["ns-cloud-a1.googledomains.com.", "ns-cloud-a2.googledomains.com."],
+    },
+    "gcp:monitoring/notificationChannel:NotificationChannel": _nothing,
+    "gcp:projects/iAMCustomRole:IAMCustomRole": lambda _n, i: {
+        "name": f"projects/{i['project']}/roles/{i['roleId']}"
+    },
+    "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": _nothing,
     "gcp:projects/iAMMember:IAMMember": _nothing,
+    "gcp:projects/serviceIdentity:ServiceIdentity": lambda _n, _i: {
+        "email": "service-123456789012@container-engine-robot.iam.gserviceaccount.com",
+        "member": "serviceAccount:service-123456789012@container-engine-robot"
+        ".iam.gserviceaccount.com",
+    },
     "gcp:dns/dnsManagedZoneIamMember:DnsManagedZoneIamMember": _nothing,
     "gcp:projects/service:Service": _nothing,
     "gcp:secretmanager/secret:Secret": _nothing,
@@ -213,6 +249,8 @@ class Recorder(MockMonitor):
     computed: Mapping[str, Computed] = field(default_factory=lambda: COMPUTED)
     other_stacks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Any])
     """Outputs of the stacks that StackReferences may name, by full stack name."""
+    quotas: Mapping[str, int] | None = field(default_factory=dict[str, int])
+    """GPU limits by quota id, plenty of each that is not named; None where Google says nothing."""
 
     def __post_init__(self) -> None:
         """Start with nothing registered."""
@@ -289,10 +327,32 @@ class Recorder(MockMonitor):
 
     def Invoke(  # noqa: N802 - Pulumi's name
         self, request: resource_pb2.ResourceInvokeRequest
-    ) -> NoReturn:
-        raise AssertionError(
-            f"the program invokes {request.tok}; it must decide from its config alone"
-        )
+    ) -> resource_pb2.ResourceInvokeResponse:
+        if request.tok != QUOTA_INFO:
+            raise AssertionError(
+                f"the program invokes {request.tok}; it must decide from its config alone"
+            )
+        if not request.provider:
+            raise AssertionError(f"{request.tok} is asked through no provider of the program")
+        arguments = json_format.MessageToDict(request.args)
+        wanted = {"parent": _PROJECT, "service": _COMPUTE, "quotaId": _GPU_QUOTA}
+        if set(arguments) != set(wanted) or not all(
+            pattern.fullmatch(arguments[name]) for name, pattern in wanted.items()
+        ):
+            raise AssertionError(f"Google has no such quota: {arguments}")
+        if self.quotas is None:
+            refusal = provider_pb2.CheckFailure(reason="Cloud Quotas API has not been used before")
+            return resource_pb2.ResourceInvokeResponse(failures=[refusal])
+        limit = self.quotas.get(arguments["quotaId"], PLENTY)
+        location = "global" if arguments["quotaId"].endswith("per-project") else "us-central1"
+        info: dict[str, Any] = {
+            "applicableLocations": [location],
+            "dimensions": {},
+            # The API leaves out zeros.
+            "details": [{"value": str(limit)}] if limit else [],
+        }
+        answer = {**arguments, "dimensionsInfos": [info]}
+        return resource_pb2.ResourceInvokeResponse(**cast("Any", {"return": _struct(answer)}))
 
     def RegisterResource(  # noqa: N802 - Pulumi's name
         self, request: resource_pb2.RegisterResourceRequest
@@ -431,13 +491,14 @@ def pulumi_stack() -> str:
     return pulumi.get_stack()
 
 
-def deploy(
+def deploy(  # noqa: PLR0913 - each says one thing about the world that the program runs in
     program: Callable[[], Awaitable[None] | None],
     *,
     preview: bool = False,
     stack: str = "test",
     config: Mapping[str, Any] | None = None,
     other_stacks: Mapping[str, Mapping[str, Any]] | None = None,
+    quotas: Mapping[str, int] | None = MappingProxyType({}),
 ) -> Recorder:
     """Run a program to its end and return what it registered.
 
@@ -450,6 +511,7 @@ def deploy(
         stack: name of the stack.
         config: Pulumi config by full key (`llmp:stack`); what is no text is written as JSON.
         other_stacks: outputs of stacks that a StackReference may name, by full stack name.
+        quotas: GPU limits by quota id, as `Recorder.quotas`.
 
     Raises:
         AssertionError: the program did what the recorder refuses.
@@ -460,7 +522,7 @@ def deploy(
         # What fails here is raised below. Futures that nobody waited for any more would only log it
         # again, whenever the garbage collector finds them.
         asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
-        recorder = Recorder(preview=preview, other_stacks=other_stacks or {})
+        recorder = Recorder(preview=preview, other_stacks=other_stacks or {}, quotas=quotas)
         pulumi.runtime.set_mocks(
             _RefuseMocks(), "llmp", stack, preview, monitor=recorder, organization="organization"
         )

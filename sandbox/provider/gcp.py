@@ -2,7 +2,8 @@
 
 import ipaddress
 import re
-from typing import cast
+from collections.abc import Callable, Mapping
+from typing import Final, cast
 
 from sandbox.provider import gcp_control_plane, gcp_pools, gcp_quotas
 from sandbox.provider.check import Failure
@@ -108,13 +109,8 @@ class GcpPackage(CloudPackage):
             location = reveal(inputs.get("location"))
             if isinstance(location, str) and not _LOCATION.fullmatch(location):
                 failures.append(Failure("location", f"{location!r} is neither region nor zone"))
-        if token == BUCKET:
-            failures += _lifecycle_failures(inputs)
-        if token == CHANNEL and reveal(inputs.get("type")) == "email":
-            address = lookup(inputs, "labels.email_address")
-            if address is None or (isinstance(address, str) and not _EMAIL.fullmatch(address)):
-                failures.append(Failure("labels.email_address", "an e-mail address is needed"))
-        return failures
+        more = _FAILURES.get(token)
+        return failures if more is None else failures + more(inputs)
 
     # --- what the cloud refuses -----------------------------------------------------------------
 
@@ -403,6 +399,15 @@ class GcpPackage(CloudPackage):
                 return super().invoke(token, arguments)
 
 
+def _channel_failures(inputs: Properties) -> list[Failure]:
+    """Report a channel for mail without an address (Cloud Monitoring, channel descriptors)."""
+    address = lookup(inputs, "labels.email_address")
+    wrong = address is None or (isinstance(address, str) and not _EMAIL.fullmatch(address))
+    if reveal(inputs.get("type")) == "email" and wrong:
+        return [Failure("labels.email_address", "an e-mail address is needed")]
+    return []
+
+
 def _lifecycle_failures(inputs: Properties) -> list[Failure]:
     """Report lifecycle rules of a bucket that Cloud Storage does not take (its JSON API, Buckets).
 
@@ -459,6 +464,12 @@ def _check_replicas(state: Properties) -> None:
     for location in locations:
         if locations.count(location) > 1:
             raise ProviderError(f"replication.userManaged.replicas: {location} is there twice")
+
+
+_FAILURES: Final[Mapping[str, Callable[[Properties], list[Failure]]]] = {
+    BUCKET: _lifecycle_failures,
+    CHANNEL: _channel_failures,
+}
 
 
 def _ranges(state: Properties) -> list[ipaddress.IPv4Network]:

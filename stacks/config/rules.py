@@ -11,13 +11,15 @@ from typing import Any, Final, cast
 
 from components.contract import (
     CERT_MANAGER_IDENTITY,
+    DATABASE_IDENTITY,
     EXTERNAL_DNS_IDENTITY,
     EXTERNAL_SECRETS_IDENTITY,
     SubstrateContract,
 )
+from components.platform import endpoints
 from components.platform.apps import namespaces
 from components.platform.config import (
-    Engine,
+    DatabaseConfig,
     ExternalSource,
     Feature,
     Features,
@@ -29,6 +31,7 @@ from components.platform.config import (
     replica_range,
 )
 from components.versions import K3S
+from stacks.config import gpu_rules
 from stacks.config.problems import Problem, mapping, shown
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
 
@@ -108,15 +111,16 @@ LITELLM_NAMES: Final = frozenset({"all-proxy-models", "all-team-models", "no-def
 OWN_CONNECTOR: Final = "local"
 """What Dex calls the users that it has itself."""
 
-GPU_ENGINES: Final[frozenset[Engine]] = frozenset({"vllm", "kserve", "llm_d"})
-"""Engines that a GPU pool must hold."""
-
 IDENTITY_NAMESPACES: Final[dict[str, str]] = {
     EXTERNAL_SECRETS_IDENTITY: namespaces.EXTERNAL_SECRETS,
     CERT_MANAGER_IDENTITY: namespaces.CERT_MANAGER,
     EXTERNAL_DNS_IDENTITY: namespaces.EXTERNAL_DNS,
+    DATABASE_IDENTITY: namespaces.LITELLM,
 }
 """Systems that take an identity of the cloud, and where each of them runs."""
+
+DATABASE_ACCOUNT: Final = endpoints.LITELLM_DATABASE.service.removesuffix("-rw")
+"""Service account of the database: CloudNativePG calls it after its cluster."""
 
 IMAGE_VOLUMES_MINOR: Final = 35
 """Kubernetes 1.35 mounts images as volumes by default (its feature gate ImageVolume)."""
@@ -287,6 +291,37 @@ def _dns(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
             value=platform.domain,
             allowed=f"{dns.zone} or a name below it",
             fix=f"use a name such as llm.{dns.zone}, or correct platform.dns.zone",
+        )
+
+
+def _gke_dns_zone(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    if not (isinstance(stack, GkeStack) and stack.gke.create_dns_zone):
+        return
+    if stack.platform.dns.provider != "google":
+        yield Problem(
+            path="gke.create_dns_zone",
+            message="makes the zone that platform.dns names, and no zone of Google is named there",
+            value="true",
+            allowed="with platform.dns.provider: google",
+            fix="set platform.dns: {provider: google, zone: example-com}, or remove "
+            "create_dns_zone",
+        )
+
+
+def _gke_edge_address(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    platform = stack.platform
+    if (
+        isinstance(stack, GkeStack)
+        and stack.gke.edge_address
+        and platform.enabled
+        and not platform.features.public_edge
+    ):
+        yield Problem(
+            path="gke.edge_address",
+            message="reserves an address for an edge that is not there, and Google bills it: "
+            "feature public_edge is off",
+            value="true",
+            fix="set platform.features.public_edge: true, or remove edge_address",
         )
 
 
@@ -468,6 +503,12 @@ def _guardrails(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
 def _unread(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
     """Sections that only one feature reads."""
     written = mapping(raw.get("platform"))
+    if "database" in written and not profile_includes(stack.platform.profile, "llm-gateway"):
+        yield Problem(
+            path="platform.database",
+            message="nobody reads it: the database comes with the LLM gateway",
+            fix="set platform.profile: llm-gateway, or remove platform.database",
+        )
     for section in ("tracing", "opencost"):
         if section in written and not getattr(stack.platform.features, section):
             yield Problem(
@@ -983,6 +1024,8 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _features,
     _edge,
     _dns,
+    _gke_dns_zone,
+    _gke_edge_address,
     _edge_and_identity,
     _secrets,
     _names,
@@ -1005,120 +1048,47 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
 )
 
 
-def _gpu_fit(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
-    gpu = contract.gpu
-    for index, model in enumerate(stack.models):
-        path = f"models[{index}].gpu"
-        if model.engine not in GPU_ENGINES:
-            continue
-        if gpu.max_gpus == 0:
-            yield Problem(
-                path=path,
-                message="the substrate has no GPU for it",
-                value=shown(model.name),
-                fix="add a GPU pool to the substrate, or remove the model",
-            )
-            continue
-        if model.gpu.product is not None and model.gpu.product not in gpu.products:
-            yield Problem(
-                path=f"{path}.product",
-                message="no GPU pool has this product",
-                value=shown(model.gpu.product),
-                allowed=", ".join(gpu.products) or "none",
-                fix="name a product of the pools, or leave it out to take any",
-            )
-        if model.gpu.count > gpu.max_gpus_per_node:
-            yield Problem(
-                path=f"{path}.count",
-                message="no node has so many GPUs, and that many are asked of one",
-                value=str(model.gpu.count),
-                allowed=f"1 to {gpu.max_gpus_per_node}",
-                fix="lower count, or add a pool with more GPUs on a node",
-            )
-        most = replica_range(model, stack.platform.tier).most
-        further = _further_replicas(model)
-        fitting = gpu.max_gpus // model.gpu.total - further
-        if model.gpu.count <= gpu.max_gpus_per_node and most > fitting:
-            beside = f" and {further} beside them" if further else ""
-            yield Problem(
-                path=f"models[{index}].replicas.max",
-                message=f"{_counted(most, 'replica')}{beside}, each of "
-                f"{_counted(model.gpu.total, 'GPU')}, want more than the {gpu.max_gpus} of all "
-                "pools at their maximum",
-                value=str(most),
-                allowed=f"1 to {fitting}" if fitting > 0 else "none: one replica is more",
-                fix="lower max, or raise the maximum of a GPU pool",
-            )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _further_replicas(model: Model) -> int:
-    """Return how many pods a model has beside its replicas, each with the GPUs of one."""
-    on_trial = 0 if model.canary is None else model.canary.replicas
-    return on_trial + (model.prefill_replicas if model.engine == "llm_d" else 0)
-
-
-def _compute_class(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
-    offered = contract.gpu.compute_class is not None
-    if stack.platform.enabled and stack.platform.features.compute_class and not offered:
-        yield Problem(
-            path="platform.features.compute_class",
-            message="the substrate has no GPU pools that belong to a compute class of GKE",
-            value="true",
-            fix="add gke.gpu_pools"
-            if isinstance(stack, GkeStack)
-            else "switch it off; or on, in the stack of kind gke whose contract this one takes",
-        )
-
-
-def _gpu_sum(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
-    total = contract.gpu.max_gpus
-    started = sum(
-        model.gpu.total
-        * (
-            # One that sleeps takes its GPU when it is asked for.
-            0
-            if model.scaling.to_zero is not None
-            else replica_range(model, stack.platform.tier).least + _further_replicas(model)
-        )
-        for model in stack.models
-        if model.autostart and model.engine in GPU_ENGINES
-    )
-    if started > total > 0:
-        yield Problem(
-            path="models",
-            message=f"models with autostart want {started} GPUs at once, the pools have {total} "
-            "at their maximum",
-            fix="raise the maximum of a GPU pool, or set autostart: false on some models",
-        )
-    quota = sum(tenant.gpu_quota for tenant in stack.tenants)
-    if quota > total:
-        yield Problem(
-            path="tenants",
-            message=f"GPU quotas add up to {quota}, the pools have {total} at their maximum",
-            fix="lower gpu_quota of some tenants, or raise the maximum of a GPU pool",
-        )
-
-
 def _backups(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
     if (
         stack.platform.enabled
         and stack.platform.tier == "prod"
         and profile_includes(stack.platform.profile, "llm-gateway")
         and contract.snapshot_class is None
+        and contract.backups is None
     ):
         yield Problem(
             path="platform.tier",
-            message="tier prod backs the database up by volume snapshots, and the substrate has "
-            "no VolumeSnapshotClass",
+            message="tier prod backs the database up to a bucket or by volume snapshots, and the "
+            "substrate has neither a bucket nor a VolumeSnapshotClass",
             value="prod",
             allowed="cost, dev",
-            fix="set existing.contract.snapshot_class to a class of the cluster, or lower the tier"
+            fix="set existing.contract.backups, or snapshot_class to a class of the cluster, or "
+            "lower the tier"
             if isinstance(stack, ExistingStack)
             else "lower the tier: volumes of Hetzner Cloud have no snapshots",
+        )
+    if contract.backups is None and stack.platform.database != DatabaseConfig():
+        yield Problem(
+            path="platform.database",
+            message="nobody reads it: the substrate has no bucket for backups",
+            fix="remove gke.backups.enabled: false, or remove platform.database"
+            if isinstance(stack, GkeStack)
+            else "name a bucket in existing.contract.backups, or remove platform.database"
+            if isinstance(stack, ExistingStack)
+            else "remove platform.database",
+        )
+    identity = contract.workload_identities.get(DATABASE_IDENTITY)
+    if contract.backups is not None and (
+        identity is None or identity.service_account != DATABASE_ACCOUNT
+    ):
+        yield Problem(
+            path=f"existing.contract.workload_identities.{DATABASE_IDENTITY}",
+            message="does not name the service account of the database, and nobody else may write "
+            "to the bucket of backups",
+            value=None if identity is None else shown(identity.service_account),
+            allowed=DATABASE_ACCOUNT,
+            fix=f"let the cloud trust service account {DATABASE_ACCOUNT} of namespace "
+            f"{namespaces.LITELLM}, and name it here; or remove existing.contract.backups",
         )
 
 
@@ -1152,11 +1122,42 @@ def _same_domain(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]
         )
 
 
+def _registry_mirrors(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
+    platform = stack.platform
+    if platform.enabled and contract.registry_mirrors and not platform.features.security:
+        source = (
+            "gke.registry.pull_through"
+            if isinstance(stack, GkeStack)
+            else "registry_mirrors from the substrate's contract"
+        )
+        yield Problem(
+            path="platform.features.security",
+            message="is off, and it rewrites the names of images at admission: no pod would pull "
+            "from the substrate's registry mirrors",
+            value="false",
+            fix=f"set platform.features.security: true, or remove {source}",
+        )
+
+
+def _gke_secrets(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
+    if not isinstance(stack, GkeStack):
+        return
+    for key in ("secret_locations", "supplied_secrets"):
+        if getattr(stack.gke, key) and contract.secret_store.kind != "google-secret-manager":
+            yield Problem(
+                path=f"gke.{key}",
+                message="is about secrets of Secret Manager, and this stack has none there",
+                fix=f"remove {key}, or set secrets.store: google-secret-manager",
+            )
+
+
 _CONTRACT_RULES: Final[tuple[Callable[[Stack, SubstrateContract], Iterator[Problem]], ...]] = (
-    _gpu_fit,
-    _gpu_sum,
-    _compute_class,
+    gpu_rules.gpu_fit,
+    gpu_rules.gpu_sum,
+    gpu_rules.compute_class,
     _backups,
     _contract_has_names,
     _same_domain,
+    _registry_mirrors,
+    _gke_secrets,
 )

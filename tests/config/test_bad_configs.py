@@ -765,6 +765,63 @@ BAD = [
         fix="cloudflare",
     ),
     Bad(
+        mistake="a zone to make that is not Google's",
+        change={**FULL_EDGE, "gke.create_dns_zone": True},
+        path="gke.create_dns_zone",
+        says="no zone of Google is named there",
+        fix="provider: google, zone: example-com",
+    ),
+    Bad(
+        mistake="a zone to make that nobody named",
+        change={"gke.create_dns_zone": True},
+        path="gke.create_dns_zone",
+        says="makes the zone that platform.dns names",
+        fix="remove create_dns_zone",
+    ),
+    Bad(
+        mistake="a zone to make for no domain",
+        change={
+            "gke.create_dns_zone": True,
+            "platform.dns": {"provider": "google", "zone": "example-com"},
+        },
+        path="platform.dns",
+        says="without a domain has nothing to manage",
+        fix="set platform.domain",
+    ),
+    Bad(
+        mistake="an address for an edge that is off",
+        change={"gke.edge_address": True},
+        path="gke.edge_address",
+        says="Google bills it: feature public_edge is off",
+        fix="platform.features.public_edge: true",
+    ),
+    Bad(
+        mistake="thresholds of a budget in percent",
+        change={
+            "gke.budget": {
+                "billing_account": "012345-6789AB-CDEF01",
+                "monthly": 1000,
+                "thresholds": [50, 100],
+            }
+        },
+        path="gke.budget.thresholds",
+        says="50 is no share of the budget",
+        fix="up to 10, where 0.5 is half of it",
+    ),
+    Bad(
+        mistake="an address that is warned twice",
+        change={
+            "gke.budget": {
+                "billing_account": "012345-6789AB-CDEF01",
+                "monthly": 1000,
+                "emails": ["ann@example.com", "Ann@example.com"],
+            }
+        },
+        path="gke.budget.emails",
+        says="ann@example.com is listed twice",
+        fix="list each address once",
+    ),
+    Bad(
         mistake="an unknown DNS provider",
         change={"platform.dns": {"provider": "route53"}},
         path="platform.dns",

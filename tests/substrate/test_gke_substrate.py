@@ -107,64 +107,6 @@ def test_nodes_have_the_four_least_roles_and_no_other_in_the_project() -> None:
     }
 
 
-# Secrets and registry
-
-
-def test_secrets_are_empty_containers() -> None:
-    types = {each.type for each in build().registrations}
-    assert SECRET in types
-    assert not [token for token in types if "secretVersion" in token.lower()]
-
-
-def test_a_generated_secret_lets_external_secrets_push_and_a_supplied_one_only_read() -> None:
-    recorder = build()
-    roles: dict[str, set[str]] = {}
-    for each in recorder.all(SECRET_ROLE):
-        roles.setdefault(each.inputs["secretId"], set()).add(each.inputs["role"])
-    assert roles == {
-        "staging-vllm-api-key": {
-            "roles/secretmanager.secretAccessor",
-            "roles/secretmanager.viewer",
-            "roles/secretmanager.secretVersionAdder",
-        },
-        "staging-hugging-face-token": {"roles/secretmanager.secretAccessor"},
-    }
-
-
-def test_a_generated_secret_is_marked_as_external_secrets_wants_it() -> None:
-    generated = build().one(SECRET, "substrate-secrets-staging-vllm-api-key").inputs
-    assert generated["labels"]["managed-by"] == "external-secrets"
-    assert "annotations" not in generated
-    assert "topics" not in generated
-
-
-def test_a_secret_cannot_be_generated_and_supplied() -> None:
-    with pytest.raises(ValueError, match="staging-a cannot be generated and supplied"):
-        build(generated_secrets=("a",), supplied_secrets=("a",))
-
-
-def test_without_secret_manager_there_are_no_secrets_and_no_identity_for_them() -> None:
-    recorder = build(secret_store=SecretStore(kind="kubernetes"))
-    assert not recorder.all(SECRET)
-    assert not recorder.all("gcp:serviceaccount/iAMMember:IAMMember")
-
-
-def test_the_registry_keeps_its_tags_and_the_nodes_read_it_alone() -> None:
-    recorder = build()
-    repository = recorder.one("gcp:artifactregistry/repository:Repository").inputs
-    assert repository["dockerConfig"] == {"immutableTags": True}
-    grant = recorder.one("gcp:artifactregistry/repositoryIamMember:RepositoryIamMember").inputs
-    assert grant["role"] == "roles/artifactregistry.reader"
-    assert grant["repository"] == repository["repositoryId"] == "llmp-models"
-
-
-def test_without_a_registry_the_contract_has_no_prefix() -> None:
-    recorder = build(topology=topology(registry=NO_MODELS))
-    assert not recorder.all("gcp:artifactregistry/repository:Repository")
-    urn = recorder.one("llmp:substrate:GkeSubstrate").urn
-    assert recorder.component_outputs(urn)["contract"].get("registry_prefix") is None
-
-
 def test_argo_cd_waits_for_nodes_to_run_on() -> None:
     recorder = build()
     namespace = recorder.one("kubernetes:core/v1:Namespace")
