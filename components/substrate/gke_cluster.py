@@ -1,16 +1,46 @@
 """A GKE cluster: the control plane, without a node of its own."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import pulumi
 import pulumi_gcp as gcp
 
-from components.substrate.gke_topology import GkeControlPlaneTopology
+from components.substrate.gke_topology import (
+    GkeControlPlaneTopology,
+    GkeMaintenance,
+    LogSource,
+    Weekday,
+)
 from components.substrate.kubeconfig import exec_kubeconfig
 
 CREDENTIAL_PLUGIN = "gke-gcloud-auth-plugin"
 """Asks Google for a token (GKE docs, "Install kubectl and configure cluster access")."""
+
+LOG_COMPONENTS: Final[Mapping[LogSource, str]] = {
+    "system": "SYSTEM_COMPONENTS",
+    "workloads": "WORKLOADS",
+    "api-server": "APISERVER",
+    "scheduler": "SCHEDULER",
+    "controller-manager": "CONTROLLER_MANAGER",
+}
+"""What GKE's API calls the sources of logs."""
+
+WINDOW_ANCHOR: Final = dt.date(2026, 1, 5)
+"""A Monday, from which the maintenance windows are counted; GKE wants the first one dated."""
+
+RECURRENCE_DAYS: Final[Mapping[Weekday, str]] = {
+    "monday": "MO",
+    "tuesday": "TU",
+    "wednesday": "WE",
+    "thursday": "TH",
+    "friday": "FR",
+    "saturday": "SA",
+    "sunday": "SU",
+}
+"""The days of RFC 5545, in the order of the week."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,6 +59,10 @@ class GkeClusterArgs:
     service_range: str
     control_plane_cidr: str
     control_plane: GkeControlPlaneTopology
+    secrets_encryption_key: pulumi.Input[str] | None = None
+    """Key of Cloud KMS that GKE may use already; None leaves Secrets to Google's own keys."""
+    intranode_visibility: bool = False
+    """Whether flow logs see connections within a node too."""
     node_account: pulumi.Input[str]
     labels: Mapping[str, str]
     deletion_protection: bool
@@ -88,8 +122,10 @@ class GkeCluster(pulumi.ComponentResource):
                 cluster_secondary_range_name=args.pod_range,
                 services_secondary_range_name=args.service_range,
             ),
-            # Enforces NetworkPolicies. It cannot be changed without a new cluster.
+            # Enforces NetworkPolicies by itself: the Calico add-on must stay off beside it. It
+            # cannot be changed without a new cluster.
             datapath_provider="ADVANCED_DATAPATH",
+            enable_intranode_visibility=args.intranode_visibility,
             private_cluster_config=gcp.container.ClusterPrivateClusterConfigArgs(
                 enable_private_nodes=True,
                 master_ipv4_cidr_block=args.control_plane_cidr,
@@ -135,6 +171,25 @@ class GkeCluster(pulumi.ComponentResource):
             anonymous_authentication_config=(
                 gcp.container.ClusterAnonymousAuthenticationConfigArgs(mode="LIMITED")
             ),
+            # Nobody may give rights to everyone with a Google account, or to everyone.
+            rbac_binding_config=gcp.container.ClusterRbacBindingConfigArgs(
+                enable_insecure_binding_system_authenticated=False,
+                enable_insecure_binding_system_unauthenticated=False,
+            ),
+            authenticator_groups_config=None
+            if control_plane.security_group is None
+            else gcp.container.ClusterAuthenticatorGroupsConfigArgs(
+                security_group=control_plane.security_group
+            ),
+            # Said in both cases: to the provider, no block is the block that was there.
+            database_encryption=gcp.container.ClusterDatabaseEncryptionArgs(state="DECRYPTED")
+            if args.secrets_encryption_key is None
+            else gcp.container.ClusterDatabaseEncryptionArgs(
+                state="ENCRYPTED", key_name=args.secrets_encryption_key
+            ),
+            maintenance_policy=_maintenance_policy(control_plane.maintenance),
+            # Looks over workloads for settings that are known to be risky, for nothing.
+            security_posture_config=gcp.container.ClusterSecurityPostureConfigArgs(mode="BASIC"),
             gateway_api_config=gcp.container.ClusterGatewayApiConfigArgs(
                 channel="CHANNEL_DISABLED"
             ),
@@ -152,13 +207,17 @@ class GkeCluster(pulumi.ComponentResource):
                 ),
             ),
             logging_config=gcp.container.ClusterLoggingConfigArgs(
-                enable_components=["SYSTEM_COMPONENTS", "WORKLOADS"]
+                enable_components=[LOG_COMPONENTS[source] for source in control_plane.logs]
             ),
-            # DCGM makes GKE run its exporter on GPU nodes, which needs its managed collection.
+            # DCGM makes GKE run its exporter on GPU nodes, which needs its managed collection. The
+            # control plane's own metrics stay off: nothing here reads them, and Google bills them.
             monitoring_config=gcp.container.ClusterMonitoringConfigArgs(
-                enable_components=["SYSTEM_COMPONENTS", "DCGM"],
+                enable_components=[
+                    "SYSTEM_COMPONENTS",
+                    *(("DCGM",) if control_plane.managed_prometheus else ()),
+                ],
                 managed_prometheus=gcp.container.ClusterMonitoringConfigManagedPrometheusArgs(
-                    enabled=True
+                    enabled=control_plane.managed_prometheus
                 ),
             ),
             cost_management_config=gcp.container.ClusterCostManagementConfigArgs(enabled=True),
@@ -198,3 +257,38 @@ def _dns_name(
 ) -> str | None:
     """Return the name of the control plane, which Google's public authority vouches for."""
     return None if endpoints.dns_endpoint_config is None else endpoints.dns_endpoint_config.endpoint
+
+
+def _maintenance_policy(
+    maintenance: GkeMaintenance,
+) -> gcp.container.ClusterMaintenancePolicyArgs:
+    """Return when GKE may upgrade by itself, as its API writes it: times in UTC, with a Z."""
+    week = list(RECURRENCE_DAYS)
+    days = sorted(maintenance.days, key=week.index)
+    first_day = WINDOW_ANCHOR + dt.timedelta(days=week.index(days[0]))
+    first = dt.datetime.fromisoformat(f"{first_day}T{maintenance.start}:00")
+    return gcp.container.ClusterMaintenancePolicyArgs(
+        recurring_window=gcp.container.ClusterMaintenancePolicyRecurringWindowArgs(
+            start_time=_zulu(first),
+            end_time=_zulu(first + dt.timedelta(hours=maintenance.hours)),
+            recurrence=f"FREQ=WEEKLY;BYDAY={','.join(RECURRENCE_DAYS[day] for day in days)}",
+        ),
+        maintenance_exclusions=[
+            gcp.container.ClusterMaintenancePolicyMaintenanceExclusionArgs(
+                exclusion_name=exclusion.name,
+                start_time=exclusion.start,
+                end_time=exclusion.end,
+                exclusion_options=(
+                    gcp.container.ClusterMaintenancePolicyMaintenanceExclusionExclusionOptionsArgs(
+                        scope=exclusion.scope.upper()
+                    )
+                ),
+            )
+            for exclusion in maintenance.exclusions
+        ]
+        or None,
+    )
+
+
+def _zulu(moment: dt.datetime) -> str:
+    return f"{moment.isoformat()}Z"

@@ -34,6 +34,24 @@ def gpu_pool(**changes: object) -> dict[str, list[dict[str, object]]]:
 
 
 REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    ({"registry": {"untagged_days": 0}}, "registry.untagged_days", "greater than or equal to 1"),
+    ({"registry": {"cached_days": 0}}, "registry.cached_days", "greater than or equal to 1"),
+    (
+        {"secret_locations": ["europe-west4-a"]},
+        "secret_locations",
+        "'europe-west4-a' is no region, and Secret Manager keeps values in regions; write one",
+    ),
+    ({"secret_locations": ["eu"]}, "secret_locations", "'eu' is no region"),
+    (
+        {"secret_locations": ["europe-west4", "europe-west1", "europe-west4"]},
+        "secret_locations",
+        "europe-west4 stands twice; write each region once",
+    ),
+    (
+        {"supplied_secrets": ["hugging-face-token", "hugging-face-token"]},
+        "supplied_secrets",
+        "hugging-face-token stands twice; write each secret once",
+    ),
     ({"project": "My_Project"}, "project", "pattern"),
     ({"project": "short"}, "project", "pattern"),
     ({"project": "ends-in-hyphen-"}, "project", "pattern"),
@@ -55,17 +73,14 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"network": {"pod_cidr": "10.0.0.0/16"}}, "network.pod_cidr", "overlaps node_cidr"),
     ({"network": {"node_cidr": "10.8.0.0/22"}}, "network.service_cidr", "overlaps node_cidr"),
     ({"network": {"control_plane_cidr": "172.16.0.0/24"}}, "network.control_plane_cidr", "/28"),
-    ({"network": {"pod_cidr": "10.4.0.0/24"}}, "", "has room for 1 nodes and the pools grow to 5"),
-    ({"network": {"pod_cidr": "10.4.0.0/28"}}, "", "pod_cidr 10.4.0.0/28 has room for 0 nodes"),
-    ({"network": {"node_cidr": "10.0.0.0/29"}}, "", "has room for 4 nodes"),
     (
         {"network": {"control_plane_cidr": "172.17.3.0/28"}},
         "network.control_plane_cidr",
         "overlaps 172.17.0.0/16, which the nodes use themselves",
     ),
     ({"network": {"pod_cidr": "172.16.0.0/12"}}, "network.pod_cidr", "overlaps 172.17.0.0/16"),
-    ({"network": {"service_cidr": "10.8.0.0/15"}}, "network.service_cidr", "write a /16 to /28"),
-    ({"network": {"service_cidr": "10.8.0.0/29"}}, "network.service_cidr", "write a /16 to /28"),
+    ({"network": {"service_cidr": "10.8.0.0/15"}}, "network.service_cidr", "write a /16 to /24"),
+    ({"network": {"service_cidr": "10.8.0.0/25"}}, "network.service_cidr", "write a /16 to /24"),
     (
         {"control_plane": {"endpoint": "ip"}},
         "control_plane.authorized_networks",

@@ -5,7 +5,7 @@ from typing import Final
 from pydantic import Field, ValidationInfo, field_validator
 
 from components.platform.config import Section
-from components.substrate.gke_topology import GkeNetworkTopology
+from components.substrate.gke_topology import MIN_PORTS_PER_NODE, GkeNetworkTopology
 from stacks.config.gke.addresses import PrivateNetwork, ip_network
 
 CONTROL_PLANE_BITS: Final = 28
@@ -15,14 +15,21 @@ MIN_SUBNET_BITS: Final = 8
 MAX_NODE_BITS: Final = 29
 """The smallest subnet of Google's VPC."""
 
-SERVICE_BITS: Final = range(16, 29)
-"""Prefix lengths that GKE takes for Services (GKE docs, "IP address ranges for VPC-native")."""
+SERVICE_BITS: Final = range(16, 25)
+"""Prefix lengths for Services. GKE takes a /16 to a /28 (GKE docs, "VPC-native clusters"), but a
+platform with everything on has more than fifty Applications, most of them with several Services,
+and each model and tenant adds some: under 256 addresses it would stop half made."""
 
 RESERVED_SUBNET_ADDRESSES: Final = 4
 """Addresses that Google keeps in every subnet (VPC docs, "Subnets")."""
 
 POD_CIDR_BITS_PER_NODE: Final = 24
 """Each node takes a /24 of the pod range at GKE's default of 110 pods a node (GKE docs)."""
+
+PORTS_PER_ADDRESS: Final = 64_512
+"""Ports of one address of Cloud NAT (Cloud NAT docs, "IP addresses and ports")."""
+
+NODES_PER_NAT_ADDRESS: Final = PORTS_PER_ADDRESS // MIN_PORTS_PER_NODE
 
 
 class GkeNetworkConfig(Section):
@@ -50,10 +57,12 @@ class GkeNetworkConfig(Section):
         ge=0,
         le=300,
         description="Reserved addresses that all calls to the internet come from, for others to "
-        "let in; 0 leaves the addresses to Google.",
+        "let in; stack output nat_addresses. 0 leaves the addresses to Google, which changes them.",
     )
     flow_logs: bool = Field(
-        default=False, description="Logs a sample of all connections of nodes and pods."
+        default=False,
+        description="Logs a sample of all connections of nodes and pods, those within a node too; "
+        "Google bills the logs.",
     )
 
     @field_validator("control_plane_cidr")
@@ -74,7 +83,10 @@ class GkeNetworkConfig(Section):
     @classmethod
     def _services_fit(cls, value: str) -> str:
         if ip_network(value).prefixlen not in SERVICE_BITS:
-            raise ValueError(f"{value} has no size that GKE takes for Services; write a /16 to /28")
+            raise ValueError(
+                f"{value} is no size for Services: GKE takes none over a /16, and under a /24 the "
+                "platform has more Services than addresses; write a /16 to /24"
+            )
         return value
 
     @field_validator("pod_cidr", "service_cidr", "control_plane_cidr")
@@ -84,6 +96,34 @@ class GkeNetworkConfig(Section):
             if ip_network(value).overlaps(ip_network(other)):
                 raise ValueError(f"overlaps {name} {other}; take a range apart from it")
         return value
+
+    def shortages(self, nodes: int) -> list[str]:
+        """Return what cannot hold so many nodes at once, each with the fix."""
+        node_range, pod_range = ip_network(self.node_cidr), ip_network(self.pod_cidr)
+        found: list[str] = []
+        room = node_range.num_addresses - RESERVED_SUBNET_ADDRESSES
+        if nodes > room:
+            bits = 32 - (nodes + RESERVED_SUBNET_ADDRESSES - 1).bit_length()
+            found.append(
+                f"network.node_cidr {node_range} has room for {room} nodes "
+                f"({node_range.num_addresses} addresses, {RESERVED_SUBNET_ADDRESSES} of them "
+                f"Google's); take a /{bits}"
+            )
+        room = pod_range.num_addresses >> (32 - POD_CIDR_BITS_PER_NODE)
+        if nodes > room:
+            bits = POD_CIDR_BITS_PER_NODE - (nodes - 1).bit_length()
+            found.append(
+                f"network.pod_cidr {pod_range} has room for {room} nodes (a "
+                f"/{POD_CIDR_BITS_PER_NODE} each); take a /{bits}"
+            )
+        room = self.nat_addresses * NODES_PER_NAT_ADDRESS
+        if self.nat_addresses and nodes > room:
+            found.append(
+                f"network.nat_addresses {self.nat_addresses} have ports for {room} nodes "
+                f"({PORTS_PER_ADDRESS:_} each, {MIN_PORTS_PER_NODE} a node); set "
+                f"{-(-nodes // NODES_PER_NAT_ADDRESS)}"
+            )
+        return found
 
     def topology(self) -> GkeNetworkTopology:
         """Return the same in the form that the substrate takes."""
