@@ -18,6 +18,10 @@ LABEL_FIELDS: Final = ("version", "cloud", "region", "cluster_name")
 """Fields that are written as labels too, because ApplicationSet generators select by label."""
 
 
+GPU_SHARING: Final = ANNOTATION_PREFIX + "gpu-sharing"
+"""Label and taint of nodes whose GPUs several pods share, by strategy: a pod that counts on the
+memory of a whole GPU must not come there by accident."""
+
 EXTERNAL_SECRETS_IDENTITY: Final = "external_secrets"
 """Key of the workload identity that reads and writes the secret store."""
 

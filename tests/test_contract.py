@@ -11,8 +11,18 @@ from tests.samples import contract
 
 ROOT = Path(__file__).resolve().parent.parent
 KEY = re.compile(r"llmp\.dev/([a-z-]+)")
-NOT_CONTRACT = {"environment", "kueue-managed", "layer", "model", "scripts", "team", "tenant"}
-"""Labels and annotations of our own objects that share the prefix."""
+NOT_CONTRACT = {
+    "environment",
+    "gpu-product",
+    "gpu-sharing",
+    "kueue-managed",
+    "layer",
+    "model",
+    "scripts",
+    "team",
+    "tenant",
+}
+"""Labels and annotations of our own objects and nodes that share the prefix."""
 
 
 def test_what_the_stack_output_holds_is_read_back_unchanged() -> None:

@@ -57,6 +57,10 @@ def load_stack_file(path: Path) -> Stack:
     return stack
 
 
+_GPUS: Final = ("gke.gpu_pools", "hetzner.gpu", "existing.contract.gpu")
+"""Which parts of a stack say what GPUs there are."""
+
+
 def parse_stack(raw: object, source: str) -> Stack:
     """Return the checked stack object.
 
@@ -84,7 +88,11 @@ def parse_stack(raw: object, source: str) -> Stack:
     checked = _check(model, copy.deepcopy(data), problems, replaced)
     if checked is not None:
         stack = cast("Stack", checked)
-        contract = known_contract(stack)
+        # GPUs that stand in for what is wrong say nothing of the models.
+        invented = any(
+            _concerns(part, path) or _concerns(path, part) for part in _GPUS for path in replaced
+        )
+        contract = None if invented else known_contract(stack)
         problems.extend(
             problem
             for problem in (

@@ -1,4 +1,4 @@
-"""What engines beside raw vLLM share: where a model runs, what it fetches, who calls it."""
+"""What engines beside raw vLLM share: how many run, what they fetch, who calls them."""
 
 from components.platform import endpoints
 from components.platform.apps.parts import calls_internet, scraped, sends_spans
@@ -7,7 +7,6 @@ from components.platform.apps.serving import engine_pods
 from components.platform.catalogue import PlatformInputs, includes_layer
 from components.platform.config import HuggingFaceSource, Model, ReplicaRange, replica_range
 from components.platform.network import Connection
-from components.platform.values.base import Toleration
 
 
 def of_engine(inputs: PlatformInputs, *engines: str) -> tuple[Model, ...]:
@@ -23,20 +22,6 @@ def replicas(inputs: PlatformInputs, model: Model) -> ReplicaRange:
     if inputs.config.features.autoscaling:
         return wanted
     return ReplicaRange(least=wanted.least, most=wanted.least)
-
-
-def node_selector(inputs: PlatformInputs, model: Model) -> dict[str, str]:
-    """Return the labels of the nodes that have the GPU of a model."""
-    gpu = inputs.contract.gpu
-    selector = dict(gpu.node_selector)
-    if model.gpu.product is not None and gpu.product_label is not None:
-        selector[gpu.product_label] = model.gpu.product
-    return selector
-
-
-def tolerations(inputs: PlatformInputs) -> tuple[Toleration, ...]:
-    """Return what pods on GPU nodes tolerate."""
-    return tuple(Toleration(**one.model_dump()) for one in inputs.contract.gpu.tolerations)
 
 
 def spans_url(inputs: PlatformInputs) -> str | None:

@@ -6,7 +6,7 @@ Each is synced by hand, and each sync runs it anew: a GPU that nobody asked for 
 from typing import Final
 
 from components.platform import endpoints
-from components.platform.apps import engines, namespaces, secrets
+from components.platform.apps import engines, gpus, namespaces, secrets
 from components.platform.apps.parts import entry
 from components.platform.apps.routing import GATEWAY_PODS
 from components.platform.catalogue import (
@@ -34,13 +34,13 @@ def gpu_smoke(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     """A Job that computes on one GPU; it speaks to nobody."""
     if not (inputs.config.features.gpu_smoke and includes_layer(inputs, "serving")):
         return ()
-    gpu = inputs.contract.gpu
+    nodes = gpus.any_nodes(inputs.contract.gpu)
     values = GpuSmokeValues(
         driver_image=CUDA_IMAGE.reference,
         engine_image=VLLM_IMAGE.reference,
-        node_selector=gpu.node_selector,
-        tolerations=engines.tolerations(inputs),
-        runtime_class=gpu.runtime_class,
+        node_selector=nodes.selector,
+        tolerations=nodes.tolerations,
+        runtime_class=nodes.runtime_class,
     )
     return (
         entry(

@@ -8,7 +8,7 @@ them too, and nothing of a model is ever public.
 from typing import Any, Final
 
 from components.platform import endpoints
-from components.platform.apps import engines, namespaces, secrets
+from components.platform.apps import engines, gpus, namespaces, secrets
 from components.platform.apps.parts import (
     calls_api_server,
     compute,
@@ -227,6 +227,7 @@ def model_values(inputs: PlatformInputs, model: Model) -> KserveModelsValues:
     """Return the values of one model's release of charts/kserve-models."""
     wanted = engines.replicas(inputs, model)
     apart = model.engine == "llm_d"
+    nodes = gpus.model_nodes(inputs.contract.gpu, model.gpu)
     return KserveModelsValues(
         model=model.name,
         image=VLLM_IMAGE.reference,
@@ -235,9 +236,9 @@ def model_values(inputs: PlatformInputs, model: Model) -> KserveModelsValues:
         api_key=secrets.VLLM_API_KEY,
         gpu=Gpu(
             count=model.gpu.count,
-            node_selector=engines.node_selector(inputs, model),
-            tolerations=engines.tolerations(inputs),
-            runtime_class=inputs.contract.gpu.runtime_class,
+            node_selector=nodes.selector,
+            tolerations=nodes.tolerations,
+            runtime_class=nodes.runtime_class,
         ),
         host=Host(
             cpu=model.resources.cpu,

@@ -11,7 +11,7 @@ from components.contract import (
     EXTERNAL_SECRETS_IDENTITY,
     SubstrateContract,
 )
-from components.platform.apps import namespaces, sign_in
+from components.platform.apps import gpus, namespaces, sign_in
 from components.platform.apps.parts import (
     PROMETHEUS_PODS,
     calls_api_server,
@@ -37,7 +37,6 @@ from components.platform.catalogue import (
 )
 from components.platform.network import Connection, Outside, Pods
 from components.platform.values import kueue_queues
-from components.platform.values.base import Toleration
 from components.platform.values.kueue import kueue_values
 from components.platform.values.secrets import ConsumerSecret, GeneratedSecret, SecretEntry
 from components.versions import (
@@ -729,11 +728,11 @@ def kueue(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
 
 def queues(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     """Each tenant's namespace and queue; what one leaves idle, the others may borrow."""
-    gpu = inputs.contract.gpu
+    nodes = gpus.job_nodes(inputs.contract.gpu)
     values = kueue_queues.KueueQueuesValues(
         flavor=kueue_queues.FlavorValues(
-            node_labels=gpu.node_selector,
-            tolerations=tuple(Toleration(**one.model_dump()) for one in gpu.tolerations),
+            node_labels=nodes.selector,
+            tolerations=nodes.tolerations,
         ),
         tenants=tuple(
             kueue_queues.TenantQueue.for_gpus(tenant.name, tenant.gpu_quota)

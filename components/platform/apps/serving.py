@@ -3,7 +3,7 @@
 from typing import Final
 
 from components.platform import endpoints
-from components.platform.apps import namespaces, secrets
+from components.platform.apps import gpus, namespaces, secrets
 from components.platform.apps.parts import calls_internet, entry, scraped, sends_spans
 from components.platform.apps.platform import KEDA_ENTRY, PROMETHEUS_CRDS_ENTRY
 from components.platform.catalogue import (
@@ -21,7 +21,6 @@ from components.platform.config import (
     replica_range,
 )
 from components.platform.network import Connection, Pods
-from components.platform.values.base import Toleration
 from components.platform.values.vllm import (
     Adapter,
     Autoscaling,
@@ -169,13 +168,10 @@ def _connections(model: Model, name: str, source: ModelSource) -> tuple[Connecti
 
 def model_values(inputs: PlatformInputs, model: Model) -> VllmValues:
     """Return the values of one model's release of charts/vllm."""
-    gpu = inputs.contract.gpu
+    nodes = gpus.model_nodes(inputs.contract.gpu, model.gpu)
     to_zero = model.scaling.to_zero
     replicas = replica_range(model, inputs.config.tier)
     scales = inputs.config.features.autoscaling and (replicas.scales or to_zero is not None)
-    selector = dict(gpu.node_selector)
-    if model.gpu.product is not None and gpu.product_label is not None:
-        selector[gpu.product_label] = model.gpu.product
     return VllmValues(
         model=model.name,
         served_name=model.name,
@@ -186,9 +182,9 @@ def model_values(inputs: PlatformInputs, model: Model) -> VllmValues:
         gpu=Gpu(
             count=model.gpu.count,
             nodes=model.gpu.nodes,
-            node_selector=selector,
-            tolerations=tuple(Toleration(**one.model_dump()) for one in gpu.tolerations),
-            runtime_class=gpu.runtime_class,
+            node_selector=nodes.selector,
+            tolerations=nodes.tolerations,
+            runtime_class=nodes.runtime_class,
         ),
         host=Host(
             cpu=model.resources.cpu,

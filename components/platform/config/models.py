@@ -104,6 +104,17 @@ class ModelGpu(Section):
         description="Whether it runs on GPUs that several pods share, with a part of the memory.",
     )
 
+    @model_validator(mode="after")
+    def _shares_one_gpu(self) -> Self:
+        # GKE's device plugin refuses a pod that asks for more: two shares may be of one GPU.
+        if self.shared and self.total > 1:
+            msg = (
+                f"a model that shares has one GPU, and count {self.count} with nodes {self.nodes} "
+                "asks for more; leave both out, or set shared: false"
+            )
+            raise ValueError(msg)
+        return self
+
     @property
     def total(self) -> int:
         """GPUs of one replica on all of its nodes."""
