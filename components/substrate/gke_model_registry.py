@@ -14,15 +14,23 @@ class GkeModelRegistryArgs:
     project: str
     region: str
     repository_id: str
+    scanning: bool
+    """Whether images are searched for known vulnerabilities."""
+    untagged_days: int
+    """Days after which images without a tag are deleted."""
     node_member: pulumi.Input[str]
     """The nodes' identity, which pulls."""
     labels: Mapping[str, str]
+    deletion_protection: bool
 
 
 class GkeModelRegistry(pulumi.ComponentResource):
     """A Docker repository whose tags never move, readable by the nodes.
 
-    It owns no image and grants no right to push.
+    Google deletes no image that has such a tag, so cleanup is of untagged ones alone: pushes that
+    broke off, and whatever was never given a name (Artifact Registry API, `immutableTags`). It owns
+    no image and grants no right to push: whoever builds images needs
+    `roles/artifactregistry.writer` on this repository, and on nothing else.
     """
 
     repository_id: pulumi.Output[str]
@@ -39,8 +47,24 @@ class GkeModelRegistry(pulumi.ComponentResource):
             description="Model images.",
             format="DOCKER",
             docker_config=gcp.artifactregistry.RepositoryDockerConfigArgs(immutable_tags=True),
+            cleanup_policy_dry_run=False,
+            cleanup_policies=[
+                gcp.artifactregistry.RepositoryCleanupPolicyArgs(
+                    id="delete-untagged",
+                    action="DELETE",
+                    condition=gcp.artifactregistry.RepositoryCleanupPolicyConditionArgs(
+                        tag_state="UNTAGGED", older_than=f"{args.untagged_days}d"
+                    ),
+                )
+            ],
+            vulnerability_scanning_config=(
+                gcp.artifactregistry.RepositoryVulnerabilityScanningConfigArgs(
+                    # There is no plain on: it scans where the project has the scanning API.
+                    enablement_config="INHERITED" if args.scanning else "DISABLED"
+                )
+            ),
             labels=args.labels,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.deletion_protection),
         )
         gcp.artifactregistry.RepositoryIamMember(
             f"{name}-nodes",

@@ -19,6 +19,10 @@ OWNER_LABEL: Final = "managed-by"
 PUSHED_BY: Final = "external-secrets"
 """External Secrets refuses to push to a secret that does not carry this value."""
 
+VERSION_DESTROY_TTL: Final = "604800s"
+"""A version that somebody destroys by mistake can be brought back for a week. It does not hold up
+the deletion of the whole secret (Secret Manager docs, "Delayed destruction")."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GkeSecretsArgs:
@@ -31,6 +35,8 @@ class GkeSecretsArgs:
     """Ids of the secrets that only people have."""
     member: pulumi.Input[str]
     """Who reads all of them and writes the generated ones: the identity of External Secrets."""
+    locations: tuple[str, ...]
+    """Regions that keep the values; empty leaves it to Google."""
     labels: Mapping[str, str]
     deletion_protection: bool
 
@@ -41,6 +47,9 @@ class GkeSecrets(pulumi.ComponentResource):
     Rights are given secret by secret, so no other secret of the project can be read. With such
     rights a secret that is missing looks forbidden, hence every id is made here beforehand. There
     are no annotations and no topics: External Secrets would try to take them off.
+
+    Other locations would make each secret anew, without its values. That cannot happen by accident:
+    the new one is asked for while the old one has the name, and Google refuses it.
     """
 
     secret_ids: tuple[str, ...]
@@ -59,9 +68,8 @@ class GkeSecrets(pulumi.ComponentResource):
                 f"{name}-{secret_id}",
                 project=args.project,
                 secret_id=secret_id,
-                replication=gcp.secretmanager.SecretReplicationArgs(
-                    auto=gcp.secretmanager.SecretReplicationAutoArgs()
-                ),
+                replication=_replication(args.locations),
+                version_destroy_ttl=VERSION_DESTROY_TTL,
                 labels={**args.labels, OWNER_LABEL: PUSHED_BY} if is_generated else args.labels,
                 deletion_protection=args.deletion_protection,
                 opts=pulumi.ResourceOptions(parent=self, protect=args.deletion_protection),
@@ -76,3 +84,18 @@ class GkeSecrets(pulumi.ComponentResource):
                     opts=pulumi.ResourceOptions(parent=self),
                 )
         self.register_outputs({"secret_ids": list(self.secret_ids)})
+
+
+def _replication(locations: tuple[str, ...]) -> gcp.secretmanager.SecretReplicationArgs:
+    if not locations:
+        return gcp.secretmanager.SecretReplicationArgs(
+            auto=gcp.secretmanager.SecretReplicationAutoArgs()
+        )
+    return gcp.secretmanager.SecretReplicationArgs(
+        user_managed=gcp.secretmanager.SecretReplicationUserManagedArgs(
+            replicas=[
+                gcp.secretmanager.SecretReplicationUserManagedReplicaArgs(location=location)
+                for location in locations
+            ]
+        )
+    )

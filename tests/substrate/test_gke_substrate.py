@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from components.contract import SecretStore
-from components.substrate.gke_node_identity import NODE_ROLES
 from tests.conftest import Run
 from tests.harness import Recorder, Registration, deploy
 from tests.substrate.gke_samples import TOPOLOGY, substrate, topology
@@ -99,9 +98,11 @@ def test_a_regional_cluster_puts_control_plane_and_pools_in_the_region() -> None
 # Identity
 
 
-def test_nodes_have_the_four_least_roles_and_no_other_in_the_project() -> None:
+def test_nodes_have_the_least_role_that_gke_knows_and_no_other_in_the_project() -> None:
     granted = build().all("gcp:projects/iAMMember:IAMMember")
-    assert {each.inputs["role"] for each in granted} == set(NODE_ROLES.values())
+    assert {each.inputs["role"] for each in granted} == {
+        "roles/container.defaultNodeServiceAccount"
+    }
     assert {each.inputs["member"] for each in granted} == {
         "serviceAccount:llmp-nodes@my-project.iam.gserviceaccount.com"
     }
