@@ -36,6 +36,7 @@ CLUSTER_KINDS: Final[tuple[tuple[str, str], ...]] = (
     ("cert-manager.io", "ClusterIssuer"),
     ("trust.cert-manager.io", "Bundle"),
     ("policies.kyverno.io", "ValidatingPolicy"),
+    ("policies.kyverno.io", "MutatingPolicy"),
     ("cloud.google.com", "ComputeClass"),
     ("serving.kserve.io", "ClusterStorageContainer"),
     ("kueue.x-k8s.io", "ClusterQueue"),

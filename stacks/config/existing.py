@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.contract import GpuProfile, WorkloadIdentity
+from components.contract import GpuProfile, ObjectStore, WorkloadIdentity
 from components.platform.config import Section
+from components.platform.values.policies import ImagePrefix, RegistryHost
 from components.substrate.gke_topology import gke_profile
 from components.substrate.gpu_profile import operator_profile
 
@@ -62,6 +63,17 @@ class ClusterFacts(Section):
     load_balancer_annotations: dict[str, str] = Field(default_factory=dict)
     gpu: ExistingGpu = ExistingGpu()
     registry_prefix: str | None = None
+    registry_mirrors: dict[RegistryHost, ImagePrefix] = Field(
+        default_factory=dict,
+        description="Image prefixes to pull from instead of a public registry, by its host; every "
+        "node may pull from there.",
+        examples=[{"docker.io": "registry.example.com/docker-io"}],
+    )
+    backups: ObjectStore | None = Field(
+        default=None,
+        description="A bucket for the database's backups, which workload identity `database` may "
+        "write.",
+    )
     workload_identities: dict[str, WorkloadIdentity] = Field(default_factory=dict)
 
 

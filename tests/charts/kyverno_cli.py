@@ -105,6 +105,36 @@ def apply(
     ]
 
 
+def mutate(policies: Sequence[Json], resource: Json, *, values: Mapping[str, Any]) -> Json:
+    """Return an object as it is after admission, changed by policies or not.
+
+    Args:
+        policies: MutatingPolicies.
+        resource: The object.
+        values: As for `apply`.
+
+    Raises:
+        KyvernoError: a policy is refused, or can't be applied.
+    """
+    for policy in policies:
+        ensure_loads(json.dumps(policy))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        changed = folder / "changed.yaml"
+        changed.touch()
+        done = _kyverno(
+            *("apply", _file(folder / "policies.yaml", policies)),
+            *("--resource", _file(folder / "resource.yaml", [resource])),
+            *("--values-file", _file(folder / "values.yaml", [dict(values)])),
+            *("--output", str(changed)),
+        )
+        if done.returncode != 0:
+            raise KyvernoError(done.stdout + done.stderr)
+        documents = [one for one in yaml.safe_load_all(changed.read_text("utf-8")) if one]
+    # Nothing is written of what no policy matches.
+    return documents[-1] if documents else resource
+
+
 def of_result(results: Sequence[RuleResult], result: str) -> set[tuple[str, str, str]]:
     """Return policy, rule and name of the object of all results of a kind, `fail` for example."""
     return {(one.policy, one.rule, one.name) for one in results if one.result == result}

@@ -28,10 +28,12 @@ from components.platform.values.key_portal import KeyLimits, KeyPortalValues, Po
 from components.platform.values.kueue_queues import FlavorValues, KueueQueuesValues, TenantQueue
 from components.platform.values.llm_gateway import (
     AnswersValues,
+    Archive,
     Backup,
     DatabaseValues,
     LlmGatewayValues,
     Reader,
+    Recovery,
     ServiceKey,
     Team,
     TenantsValues,
@@ -227,6 +229,22 @@ DATABASE_PROD = LlmGatewayValues(
         backup=Backup(snapshot_class="snapshots", snapshot_driver="csi.example.com", image=IMAGE),
     )
 )
+ARCHIVE = Archive(
+    bucket="my-project-llmp-backups",
+    folder="litellm-pg-2",
+    keep_days=14,
+    service_account_annotations={
+        "iam.gke.io/gcp-service-account": "llmp-database@my-project.iam.gserviceaccount.com"
+    },
+)
+DATABASE_ARCHIVED = LlmGatewayValues(database=DatabaseValues(archive=ARCHIVE))
+DATABASE_RESTORED = LlmGatewayValues(
+    database=DatabaseValues(
+        archive=ARCHIVE.model_copy(
+            update={"recovery": Recovery(folder="litellm-pg", until="2026-12-20T08:30:00Z")}
+        )
+    )
+)
 TEAMS = (
     Team(
         name="team-a",
@@ -336,6 +354,10 @@ POLICIES_PROD = PoliciesValues(
     require_digest=True,
     gpu_toleration_keys=("nvidia.com/gpu",),
     public_namespaces=("edge",),
+    registry_mirrors={
+        "docker.io": "us-central1-docker.pkg.dev/my-project/llmp-docker-io",
+        "ghcr.io": "us-central1-docker.pkg.dev/my-project/llmp-ghcr-io",
+    },
 )
 
 EDGE_GATEWAY = EdgeValues(
@@ -659,6 +681,8 @@ ALL = {
     "secrets-at-google": ("secrets", SECRETS_AT_GOOGLE),
     "llm-gateway-database": ("llm-gateway", DATABASE),
     "llm-gateway-database-prod": ("llm-gateway", DATABASE_PROD),
+    "llm-gateway-database-archived": ("llm-gateway", DATABASE_ARCHIVED),
+    "llm-gateway-database-restored": ("llm-gateway", DATABASE_RESTORED),
     "llm-gateway-tenants": ("llm-gateway", TENANTS),
     "llm-gateway-answers": ("llm-gateway", ANSWERS),
     "guardrails": ("guardrails", FILTERS),

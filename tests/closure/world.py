@@ -2,7 +2,8 @@
 
 Our own charts are rendered by the real helm. Of upstream charts, `upstream.json` says what they
 made when they were rendered with our values at the pinned version: Services with their ports, the
-labels of pods, names of objects, and the ports that monitors and webhooks lead to.
+labels of pods, names of objects, the ports that monitors and webhooks lead to, and which images the
+pods run.
 """
 
 import json

@@ -11,7 +11,7 @@ from components.contract import Dns
 from components.platform.config import OWN_SECRET_IDS
 from stacks.config import ConfigError, Problem, load_stack_file, parse_stack
 from stacks.config.rules import contract_problems
-from stacks.contracts import generated_secrets, known_contract
+from stacks.contracts import generated_secrets, known_contract, supplied_secrets
 from tests.samples import EXISTING_STACK, GKE_STACK, HETZNER_STACK, MODEL, TENANT, contract
 
 REMOVED = object()
@@ -56,6 +56,8 @@ FULL_EDGE: dict[str, Any] = {
         "token_secret": "cloudflare-api-token",
     },
 }
+
+BUCKET = {"kind": "google-cloud-storage", "bucket": "backups", "retention_days": 7}
 
 CANARY = {"weight": 10, "engine_image": "docker.io/vllm/vllm-openai@sha256:" + "f" * 64}
 
@@ -1262,8 +1264,8 @@ BAD = [
         base="existing",
         change={"platform.tier": "prod"},
         path="platform.tier",
-        says="no VolumeSnapshotClass",
-        fix="snapshot_class",
+        says="neither a bucket nor a VolumeSnapshotClass",
+        fix="set existing.contract.backups, or snapshot_class",
     ),
     Bad(
         mistake="production on volumes that have no snapshots",
@@ -1274,8 +1276,97 @@ BAD = [
             "hetzner.control_plane": {"count": 3},
         },
         path="platform.tier",
-        says="no VolumeSnapshotClass",
+        says="neither a bucket nor a VolumeSnapshotClass",
         fix="lower the tier: volumes of Hetzner Cloud have no snapshots",
+    ),
+    Bad(
+        mistake="a bucket that its owner's cloud lets nobody write",
+        base="existing",
+        change={"existing.contract.backups": BUCKET},
+        path="existing.contract.workload_identities.database",
+        says="nobody else may write to the bucket",
+        fix="service account litellm-pg of namespace litellm",
+    ),
+    Bad(
+        mistake="a bucket that another account than the database's may write",
+        base="existing",
+        change={
+            "existing.contract.backups": BUCKET,
+            "existing.contract.workload_identities": {
+                "database": {"namespace": "litellm", "service_account": "db", "annotations": {}}
+            },
+        },
+        path="existing.contract.workload_identities.database",
+        says="does not name the service account of the database",
+        fix="litellm-pg",
+    ),
+    Bad(
+        mistake="the identity of a database in another namespace",
+        base="existing",
+        change={
+            "existing.contract.workload_identities": {
+                "database": {"namespace": "db", "service_account": "litellm-pg", "annotations": {}}
+            },
+        },
+        path="existing.contract.workload_identities.database.namespace",
+        says="runs in another namespace",
+        fix="set namespace: litellm",
+    ),
+    Bad(
+        mistake="a database restored into the folder that it is restored from",
+        change={"platform.database": {"restore": {"archive": "litellm-pg"}}},
+        path="platform.database",
+        says="archives into an empty folder alone",
+        fix="set archive to a new name, such as litellm-pg-2",
+    ),
+    Bad(
+        mistake="a database restored to a day that there is not",
+        change={
+            "platform.database": {
+                "archive": "new",
+                "restore": {"archive": "litellm-pg", "until": "2026-02-30T00:00:00Z"},
+            }
+        },
+        path="platform.database.restore.until",
+        says="no moment of any day",
+    ),
+    Bad(
+        mistake="a database restored to a moment of no time zone",
+        change={
+            "platform.database": {
+                "archive": "new",
+                "restore": {"archive": "litellm-pg", "until": "2026-02-20 10:00"},
+            }
+        },
+        path="platform.database.restore.until",
+        says="does not have the right form",
+        fix="2026-12-20T08:30:00Z",
+    ),
+    Bad(
+        mistake="an archive of a database whose substrate has no bucket",
+        base="hetzner",
+        change={"platform.database": {"archive": "mine"}},
+        path="platform.database",
+        says="the substrate has no bucket for backups",
+        fix="remove platform.database",
+    ),
+    Bad(
+        mistake="an archive of a database whose bucket is switched off",
+        change={"platform.database": {"archive": "mine"}, "gke.backups": {"enabled": False}},
+        path="platform.database",
+        says="the substrate has no bucket for backups",
+        fix="remove gke.backups.enabled: false",
+    ),
+    Bad(
+        mistake="an archive of a database that the profile does not have",
+        change={
+            "platform.database": {"archive": "mine"},
+            "platform.profile": "serving",
+            "tenants": [],
+        },
+        path="platform.database",
+        says="comes with the LLM gateway",
+        fix="set platform.profile: llm-gateway",
     ),
     Bad(
         mistake="an even number of control-plane servers",
@@ -1658,6 +1749,51 @@ BAD = [
         fix="nodes: 1",
     ),
     Bad(
+        mistake="caches of registries that nothing sends pods to",
+        change={"gke.registry.pull_through": True, "platform.features": {"security": False}},
+        path="platform.features.security",
+        says="no pod would pull from the substrate's registry mirrors",
+        fix="set platform.features.security: true, or remove gke.registry.pull_through",
+    ),
+    Bad(
+        mistake="mirrors of a cluster that nothing sends pods to",
+        base="existing",
+        change={
+            "existing.contract.registry_mirrors": {"docker.io": "registry.example.com/docker-io"},
+            "platform.features": {"security": False},
+        },
+        path="platform.features.security",
+        says="is off, and it rewrites the names of images",
+        fix="or remove registry_mirrors",
+    ),
+    Bad(
+        mistake="a mirror written as an address",
+        base="existing",
+        change={"existing.contract.registry_mirrors": {"docker.io": "https://example.com/hub"}},
+        path="existing.contract.registry_mirrors.docker.io",
+        says="does not have the right form",
+    ),
+    Bad(
+        mistake="places for secrets that are not at Google",
+        change={"gke.secret_locations": ["europe-west4"], "secrets.store": "kubernetes"},
+        path="gke.secret_locations",
+        says="this stack has none there",
+        fix="remove secret_locations, or set secrets.store: google-secret-manager",
+    ),
+    Bad(
+        mistake="containers for secrets that are not at Google",
+        change={"gke.supplied_secrets": ["hugging-face-token"], "secrets.store": "kubernetes"},
+        path="gke.supplied_secrets",
+        says="this stack has none there",
+        fix="remove supplied_secrets",
+    ),
+    Bad(
+        mistake="a secret to supply that the cluster makes itself",
+        change={"gke.supplied_secrets": ["vllm-api-key"]},
+        path="gke.supplied_secrets[0]",
+        says="the cluster makes the secret vllm-api-key for itself",
+    ),
+    Bad(
         mistake="a canary with the weights of its model",
         change={"models.0.canary": {"weight": 10, "source": MODEL["source"]}},
         path="models[0].canary.source",
@@ -1840,3 +1976,17 @@ def test_an_example_for_an_element_of_a_list_is_no_list() -> None:
     problem = the_problem({**SIGN_IN, "platform.identity": {"admin_groups": ["größe"]}})
     assert problem.path == "platform.identity.admin_groups[0]"
     assert problem.fix == 'write something like "your-org:platform"'
+
+
+def test_a_stack_that_makes_the_cluster_has_containers_for_secrets_of_other_stacks() -> None:
+    own = {"source": {**MODEL["source"], "token_secret": "hub-of-this-stack"}}
+    change: dict[str, Any] = {
+        "models.0": {**MODEL, **own},
+        "gke.supplied_secrets": ["hub-of-this-stack", "hub-of-another-stack"],
+    }
+    stack = parse_stack(apply(GKE_STACK, change), "Pulumi.test.yaml")
+    contract = known_contract(stack)
+    assert contract is not None
+    supplied = supplied_secrets(stack, contract)
+    assert supplied.count("hub-of-this-stack") == 1
+    assert "hub-of-another-stack" in supplied

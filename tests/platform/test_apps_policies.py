@@ -29,6 +29,13 @@ def test_the_taints_of_the_gpu_nodes_are_those_of_the_substrate() -> None:
     assert values(bare["policies"])["gpuTolerationKeys"] == []
 
 
+def test_pods_pull_from_the_mirrors_of_the_substrate() -> None:
+    assert values(entries()["policies"])["registryMirrors"] == {}
+    mirrors = {"docker.io": "us-central1-docker.pkg.dev/my-project/llmp-docker-io"}
+    mirrored = entries(inputs(contract=BARE.model_copy(update={"registry_mirrors": mirrors})))
+    assert values(mirrored["policies"])["registryMirrors"] == mirrors
+
+
 def test_nobody_excepts_himself_from_a_policy() -> None:
     features = values(entries()["kyverno"])["features"]
     assert features["policyExceptions"] == {"enabled": False}

@@ -59,3 +59,13 @@ resourceRules:
     container.?resources.?limits[?'nvidia.com/gpu'].hasValue()
     || container.?resources.?requests[?'nvidia.com/gpu'].hasValue())
 {{- end }}
+
+{{/* The name of an image at the mirror of its registry; `.` is the expression of the name. Tag and digest stay. */}}
+{{- define "policies.mirrored" -}}
+[string({{ . }})].map(name,
+name.contains('/') && name.split('/')[0].matches('[.:]|^localhost$')
+? {'host': name.split('/')[0], 'path': name.substring(name.indexOf('/') + 1)}
+: {'host': 'docker.io', 'path': name}
+).map(part, !(part.host in variables.mirrors) ? string({{ . }}) : string(variables.mirrors[part.host])
++ (part.host == 'docker.io' && !part.path.contains('/') ? '/library/' : '/') + part.path)[0]
+{{- end }}

@@ -1,4 +1,4 @@
-"""Builders of the admission policies: Kyverno, and what it refuses."""
+"""Builders of the admission policies: Kyverno, and what it refuses and changes."""
 
 from typing import Any, Final
 
@@ -97,6 +97,7 @@ def policies(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             dict.fromkeys(one.key for one in inputs.contract.gpu.tolerations)
         ),
         public_namespaces=(namespaces.EDGE,) if inputs.config.features.public_edge else (),
+        registry_mirrors=inputs.contract.registry_mirrors,
     )
     return (
         entry(

@@ -1,4 +1,4 @@
-"""Values of charts/policies: what Kyverno refuses at admission."""
+"""Values of charts/policies: what Kyverno refuses and changes at admission."""
 
 from typing import Annotated, Literal
 
@@ -7,6 +7,9 @@ from pydantic import Field
 from components.platform.values.base import ChartValues, Name
 
 TaintKey = Annotated[str, Field(pattern=r"^([a-z0-9.-]+/)?[A-Za-z0-9][A-Za-z0-9._-]*$")]
+
+RegistryHost = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?$")]
+ImagePrefix = Annotated[str, Field(pattern=r"^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*$")]
 
 
 class PoliciesValues(ChartValues):
@@ -24,4 +27,8 @@ class PoliciesValues(ChartValues):
     )
     public_namespaces: tuple[Name, ...] = Field(
         default=(), description="Namespaces that may have Services for the world."
+    )
+    registry_mirrors: dict[RegistryHost, ImagePrefix] = Field(
+        default_factory=dict,
+        description="Image prefixes that pods pull from instead of a registry, by its host.",
     )
