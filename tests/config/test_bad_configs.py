@@ -184,6 +184,73 @@ BAD = [
         fix="write",
     ),
     Bad(
+        mistake="a pod range that the pools outgrow",
+        change={"gke.network": {"pod_cidr": "10.4.0.0/24"}},
+        path="gke",
+        says="grow to",
+        fix="take a /",
+    ),
+    Bad(
+        mistake="too few addresses for the ports of all nodes",
+        change={"gke.network": {"nat_addresses": 1}, "gke.platform_pool": {"max_nodes": 100}},
+        path="gke",
+        says="nat_addresses",
+        fix="set 2",
+    ),
+    Bad(
+        mistake="a range for Services that the platform outgrows",
+        change={"gke.network": {"service_cidr": "10.8.0.0/27"}},
+        path="gke.network.service_cidr",
+        says="more Services than addresses",
+        fix="write a /16 to /24",
+    ),
+    Bad(
+        mistake="a key for Secrets in another region than the cluster",
+        change={
+            "gke.control_plane": {
+                "secrets_encryption_key": "projects/my-keys/locations/global/keyRings/a"
+                "/cryptoKeys/b"
+            }
+        },
+        path="gke.control_plane",
+        says="is in location global",
+        fix="make one in",
+    ),
+    Bad(
+        mistake="maintenance windows too short for GKE",
+        change={"gke.control_plane": {"maintenance": {"days": ["sunday"]}}},
+        path="gke.control_plane.maintenance.hours",
+        says="24 hours in 32 days",
+        fix="set hours: 12",
+    ),
+    Bad(
+        mistake="a freeze of all upgrades for longer than GKE takes",
+        change={
+            "gke.control_plane": {
+                "maintenance": {
+                    "exclusions": [
+                        {
+                            "name": "year-end",
+                            "scope": "no_upgrades",
+                            "start": "2026-12-01T00:00:00Z",
+                            "end": "2027-01-15T00:00:00Z",
+                        }
+                    ]
+                }
+            }
+        },
+        path="gke.control_plane.maintenance.exclusions[0].end",
+        says="lasts 45 days",
+        fix="write an earlier end",
+    ),
+    Bad(
+        mistake="no logs of the system",
+        change={"gke.control_plane": {"logs": ["workloads"]}},
+        path="gke.control_plane.logs",
+        says="without those of the system",
+        fix="add system",
+    ),
+    Bad(
         mistake="an accelerator that GKE does not sell",
         change={"gke.gpu_pools": [{"name": "x", "accelerator": "nvidia-rtx-4090"}]},
         path="gke.gpu_pools[0].accelerator",
