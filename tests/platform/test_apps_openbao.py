@@ -121,6 +121,12 @@ def test_data_and_audit_are_on_disks_of_the_class_that_the_substrate_promises() 
         assert disk == {"enabled": True, "size": "10Gi", "storageClass": "hcloud-volumes"}
 
 
+@pytest.mark.parametrize(("tier", "kept"), [("cost", "Delete"), ("prod", "Retain")])
+def test_only_in_production_its_disks_outlive_it(tier: Tier, kept: str) -> None:
+    policy = openbao(tier=tier)["server"]["persistentVolumeClaimRetentionPolicy"]
+    assert policy == {"whenDeleted": kept, "whenScaled": "Retain"}
+
+
 def test_its_containers_are_as_restricted_as_its_namespace() -> None:
     server = openbao()["server"]
     containers = (

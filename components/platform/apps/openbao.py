@@ -119,6 +119,11 @@ def _values(inputs: PlatformInputs) -> dict[str, Any]:
             ],
             "dataStorage": disk,
             "auditStorage": disk,
+            # In production, who switches it off by mistake still has what only people can open.
+            "persistentVolumeClaimRetentionPolicy": {
+                "whenDeleted": "Retain" if is_prod(inputs) else "Delete",
+                "whenScaled": "Retain",
+            },
             "resources": compute(100, 512),
             "logFormat": "json",
             "extraEnvironmentVars": {"BAO_CACERT": f"{_TLS_FOLDER}/ca.crt"},
