@@ -11,7 +11,8 @@ def compute_class(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
 
     The pools belong to the substrate, and so does the label by which pods select the class: it is
     part of the node selector that the contract gives every GPU pod. A class a product would leave
-    a model that takes any product without one.
+    a model that takes any product without one. Of the class's order each pod gets the steps whose
+    nodes it selects and tolerates (`gpus`).
     """
     offered = inputs.contract.gpu.compute_class
     if not inputs.config.features.compute_class or offered is None:

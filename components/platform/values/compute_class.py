@@ -1,7 +1,8 @@
 """Values of charts/compute-class: in which order GKE tries the GPU node pools.
 
 Owns the ComputeClass. Does not own the pools: the substrate makes them, with the label and the
-taint that let them in.
+taint that let them in. The definition is Google's, in no chart that could be held against it: the
+fields are those of GKE docs, "ComputeClass CustomResourceDefinition".
 """
 
 from typing import Annotated
