@@ -172,6 +172,11 @@ CLOUDNATIVE_PG: Final = ChartPin(
     chart="cloudnative-pg",
     version="0.28.3",
 )
+"""Operator 1.29, which backs up to Cloud Storage itself; 1.31 will not (its release notes of 1.30).
+
+What takes over is its plugin Barman Cloud, whose bucket looks the same. As of 0.13 it lets a
+database that has no key, but a cloud identity, read all Secrets of its namespace (its issue 892).
+"""
 
 # renovate: datasource=docker depName=ghcr.io/berriai/litellm-helm
 LITELLM: Final = ChartPin(

@@ -4,10 +4,25 @@ import ast
 import json
 
 import pytest
+from pydantic import ValidationError
 
-from components.platform.values.llm_gateway import LlmGatewayValues
+from components.platform.values.llm_gateway import (
+    Backup,
+    DatabaseValues,
+    LlmGatewayValues,
+    Recovery,
+)
 from tests.charts.rendering import CHARTS, HelmError, Json, of_kind, only, render, render_values
-from tests.charts.values import ANSWERS, DATABASE, DATABASE_PROD, IMAGE, TENANTS
+from tests.charts.values import (
+    ANSWERS,
+    ARCHIVE,
+    DATABASE,
+    DATABASE_ARCHIVED,
+    DATABASE_PROD,
+    DATABASE_RESTORED,
+    IMAGE,
+    TENANTS,
+)
 
 pytestmark = pytest.mark.charts
 
@@ -75,6 +90,78 @@ def test_the_snapshot_class_is_made_where_the_cluster_has_none_and_outlives_it()
 def test_without_a_snapshot_class_there_is_no_backup_that_could_only_fail() -> None:
     assert "backup" not in cluster(DATABASE)
     assert of_kind(render("llm-gateway", DATABASE), "ScheduledBackup") == []
+
+
+def test_base_backups_and_the_whole_log_go_to_the_bucket_and_are_deleted_when_they_are_old() -> (
+    None
+):
+    backup = cluster(DATABASE_ARCHIVED)["backup"]
+    store = backup["barmanObjectStore"]
+    assert backup["retentionPolicy"] == "14d"
+    assert store["destinationPath"] == "gs://my-project-llmp-backups"
+    assert store["serverName"] == "litellm-pg-2"
+    assert store["wal"]["compression"] == store["data"]["compression"] == "gzip"
+    assert "volumeSnapshot" not in backup
+
+
+def test_the_database_proves_itself_by_its_service_account_and_has_no_key() -> None:
+    spec = cluster(DATABASE_ARCHIVED)
+    assert spec["backup"]["barmanObjectStore"]["googleCredentials"] == {"gkeEnvironment": True}
+    assert spec["serviceAccountTemplate"]["metadata"]["annotations"] == {
+        "iam.gke.io/gcp-service-account": "llmp-database@my-project.iam.gserviceaccount.com"
+    }
+    assert "serviceAccountTemplate" not in cluster(DATABASE)
+
+
+def test_a_base_backup_to_the_bucket_is_made_at_once_and_then_each_night() -> None:
+    objects = render("llm-gateway", DATABASE_ARCHIVED, namespace="litellm")
+    scheduled = only(objects, "ScheduledBackup")["spec"]
+    assert (scheduled["method"], scheduled["immediate"]) == ("barmanObjectStore", True)
+    assert len(scheduled["schedule"].split()) == 6
+    assert scheduled["cluster"] == {"name": "litellm-pg"}
+
+
+def test_with_a_bucket_there_are_no_snapshots_and_nobody_who_deletes_them() -> None:
+    objects = render("llm-gateway", DATABASE_ARCHIVED)
+    assert not of_kind(objects, "VolumeSnapshotClass")
+    assert not of_kind(objects, "CronJob")
+
+
+def test_a_new_database_is_empty_unless_it_is_told_what_to_start_from() -> None:
+    assert set(cluster(DATABASE_ARCHIVED)["bootstrap"]) == {"initdb"}
+    assert "externalClusters" not in cluster(DATABASE_ARCHIVED)
+    bootstrap = cluster(DATABASE_RESTORED)["bootstrap"]
+    assert bootstrap == {
+        "recovery": {
+            "source": "archive",
+            "recoveryTarget": {"targetTime": "2026-12-20T08:30:00Z"},
+            "database": "litellm",
+            "owner": "litellm",
+            "secret": {"name": "litellm-pg-app"},
+        }
+    }
+
+
+def test_a_restored_database_reads_one_folder_and_writes_another_of_the_same_bucket() -> None:
+    spec = cluster(DATABASE_RESTORED)
+    (source,) = spec["externalClusters"]
+    read, written = source["barmanObjectStore"], spec["backup"]["barmanObjectStore"]
+    assert source["name"] == spec["bootstrap"]["recovery"]["source"]
+    assert read["destinationPath"] == written["destinationPath"]
+    assert (read["serverName"], written["serverName"]) == ("litellm-pg", "litellm-pg-2")
+    assert read["googleCredentials"] == {"gkeEnvironment": True}
+
+
+def test_without_a_moment_all_that_was_archived_is_restored() -> None:
+    recovery = Recovery(folder="litellm-pg")
+    archive = ARCHIVE.model_copy(update={"recovery": recovery})
+    values = LlmGatewayValues(database=DatabaseValues(archive=archive))
+    assert "recoveryTarget" not in cluster(values)["bootstrap"]["recovery"]
+
+
+def test_a_database_is_not_backed_up_in_two_ways() -> None:
+    with pytest.raises(ValidationError, match="backup and archive exclude each other"):
+        DatabaseValues(archive=ARCHIVE, backup=Backup(snapshot_class="snapshots", image=IMAGE))
 
 
 def test_metrics_are_scraped_by_a_monitor_of_our_own() -> None:

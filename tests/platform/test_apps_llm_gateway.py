@@ -1,8 +1,12 @@
 """The LLM gateway layer: LiteLLM, its database and its tenants."""
 
+import dataclasses
+from typing import Any
+
 import pytest
 import yaml
 
+from components.contract import ObjectStore, WorkloadIdentity
 from components.platform import endpoints
 from components.platform.apps.caching import VALKEY_PODS
 from components.platform.apps.llm_gateway import (
@@ -10,8 +14,36 @@ from components.platform.apps.llm_gateway import (
     RETENTION_PODS,
     price_per_token,
 )
-from components.platform.config import Budget, Features, Price, RateLimits, Tier
-from tests.platform.samples import BARE, callers, entries, inputs, model, tenant, values
+from components.platform.catalogue import CatalogueEntry
+from components.platform.config import (
+    Budget,
+    DatabaseConfig,
+    DatabaseRestore,
+    Features,
+    Price,
+    RateLimits,
+    Tier,
+)
+from components.platform.network import Outside, Pods
+from components.versions import POSTGRESQL_IMAGE
+from tests.platform.samples import BARE, GKE, callers, entries, inputs, model, tenant, values
+
+DATABASE_ACCOUNT = "llmp-database@my-project.iam.gserviceaccount.com"
+WITH_BUCKET = GKE.model_copy(
+    update={
+        "backups": ObjectStore(
+            kind="google-cloud-storage", bucket="my-project-llmp-backups", retention_days=14
+        ),
+        "workload_identities": {
+            **GKE.workload_identities,
+            "database": WorkloadIdentity(
+                namespace="litellm",
+                service_account="litellm-pg",
+                annotations={"iam.gke.io/gcp-service-account": DATABASE_ACCOUNT},
+            ),
+        },
+    }
+)
 
 
 def test_the_operators_release_keeps_the_name_that_its_services_have() -> None:
@@ -50,6 +82,73 @@ def test_the_database_has_standbys_and_backups_only_in_prod() -> None:
     assert (cost["instances"], prod["instances"]) == (1, 3)
     assert "backup" not in cost
     assert prod["backup"]["snapshotClass"] == "llmp-snapshots"
+
+
+def archived(tier: Tier = "cost", **settings: Any) -> CatalogueEntry:  # noqa: ANN401 - of the section
+    """The database on a substrate that has a bucket and snapshots."""
+    stack = inputs(tier=tier, contract=WITH_BUCKET)
+    config = stack.config.model_copy(update={"database": DatabaseConfig(**settings)})
+    return entries(dataclasses.replace(stack, config=config))["litellm-database"]
+
+
+@pytest.mark.parametrize("tier", ["cost", "dev", "prod"])
+def test_a_database_that_has_a_bucket_is_backed_up_to_it_in_every_tier(tier: Tier) -> None:
+    database = values(archived(tier))["database"]
+    assert database["archive"] == {
+        "bucket": "my-project-llmp-backups",
+        "folder": "litellm-pg",
+        "keepDays": 14,
+        "schedule": "0 0 3 * * *",
+        "serviceAccountAnnotations": {"iam.gke.io/gcp-service-account": DATABASE_ACCOUNT},
+    }
+    assert "backup" not in database
+
+
+def test_a_database_that_has_no_bucket_names_none() -> None:
+    assert "archive" not in values(entries(inputs(tier="prod"))["litellm-database"])["database"]
+
+
+def test_a_restored_database_reads_the_folder_of_the_old_one_and_writes_its_own() -> None:
+    restore = DatabaseRestore(archive="litellm-pg", until="2026-12-20T08:30:00Z")
+    archive = values(archived(archive="litellm-pg-2", restore=restore))["database"]["archive"]
+    assert archive["folder"] == "litellm-pg-2"
+    assert archive["recovery"] == {"folder": "litellm-pg", "until": "2026-12-20T08:30:00Z"}
+
+
+def test_only_a_database_with_a_bucket_calls_google() -> None:
+    def servers(entry: CatalogueEntry) -> set[Pods | Outside]:
+        found: set[Pods | Outside] = set()
+        for one in entry.connections:
+            if one.client == DATABASE_PODS and isinstance(one.server, Outside):
+                found.add(one.server)
+        return found
+
+    assert servers(archived()) == {
+        Outside.API_SERVER,
+        Outside.INTERNET,
+        Outside.METADATA_SERVER,
+    }
+    assert servers(entries(inputs(tier="prod"))["litellm-database"]) == {Outside.API_SERVER}
+
+
+def test_somebody_is_told_of_backups_that_fail_wherever_there_are_any() -> None:
+    assert archived().rules == ("database", "database-backup")
+    assert entries(inputs(tier="prod"))["litellm-database"].rules == ("database", "database-backup")
+    assert entries()["litellm-database"].rules == ("database",)
+
+
+def test_what_uploads_has_memory_beside_the_databases() -> None:
+    def memory(entry: CatalogueEntry) -> int:
+        found = values(entry)["database"]["compute"]["memoryMib"]
+        assert isinstance(found, int)
+        return found
+
+    assert memory(archived()) == memory(entries()["litellm-database"]) + 512
+
+
+def test_the_image_of_the_database_has_what_uploads() -> None:
+    # CloudNativePG's own images with Barman are those called system (its container_images.md).
+    assert "-system-" in POSTGRESQL_IMAGE.version
 
 
 def test_no_backup_is_promised_where_the_substrate_takes_no_snapshots() -> None:

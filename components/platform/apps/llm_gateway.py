@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any, Final
 
+from components.contract import DATABASE_IDENTITY
 from components.platform import endpoints
 from components.platform.apps import (
     app_keys,
@@ -16,6 +17,7 @@ from components.platform.apps import (
 )
 from components.platform.apps.parts import (
     calls_api_server,
+    calls_internet,
     compute,
     entry,
     is_prod,
@@ -39,13 +41,15 @@ from components.platform.catalogue import (
     includes_layer,
 )
 from components.platform.config import Model
-from components.platform.network import Connection, Pods
+from components.platform.network import Connection, Outside, Pods
 from components.platform.values.base import Compute, SecretKey
 from components.platform.values.llm_gateway import (
+    Archive,
     Backup,
     DatabaseValues,
     LlmGatewayValues,
     Reader,
+    Recovery,
     ServiceKey,
     Team,
     TenantsValues,
@@ -83,6 +87,13 @@ TEAMS_PODS: Final = Pods(
 OPERATOR_PODS: Final = Pods(
     namespace=namespaces.CLOUDNATIVE_PG, labels={"app.kubernetes.io/name": "cloudnative-pg"}
 )
+_CALLS_CLOUD_STORAGE: Final = (
+    calls_internet(DATABASE_PODS),
+    Connection(client=DATABASE_PODS, server=Outside.METADATA_SERVER, ports=(80, 988)),
+)
+
+_BARMAN_MEMORY_MIB: Final = 512
+"""What Barman needs beside PostgreSQL in the same container: an upload keeps 100 MiB in memory."""
 
 UPSTREAM_KEY: Final = "UPSTREAM_API_KEY"
 """LiteLLM's environment variable with the key that engines ask for."""
@@ -210,15 +221,17 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     if not includes_layer(inputs, "llm-gateway"):
         return ()
     contract = inputs.contract
+    archive = _archive(inputs)
     backup = (
         Backup(
             snapshot_class=contract.snapshot_class,
             snapshot_driver=contract.snapshot_driver,
             image=PYTHON_IMAGE.reference,
         )
-        if is_prod(inputs) and contract.snapshot_class is not None
+        if is_prod(inputs) and contract.snapshot_class is not None and archive is None
         else None
     )
+    memory_mib = 2048 if is_prod(inputs) else 512
     values = LlmGatewayValues(
         database=DatabaseValues(
             name=endpoints.LITELLM_DATABASE.service.removesuffix("-rw"),
@@ -230,9 +243,13 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             database=DATABASE,
             owner=DATABASE_USER,
             credentials_secret=DATABASE_SECRET,
-            compute=Compute(cpu=0.25, memory_mib=2048 if is_prod(inputs) else 512),
+            compute=Compute(
+                cpu=0.25,
+                memory_mib=memory_mib if archive is None else memory_mib + _BARMAN_MEMORY_MIB,
+            ),
             reader=Reader(name=READER_USER, credentials_secret=READER_SECRET),
             backup=backup,
+            archive=archive,
         )
     )
     return (
@@ -243,7 +260,9 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             OwnChart(chart="llm-gateway", values=values.to_values()),
             description="LiteLLM's PostgreSQL: keys, teams and spend",
             dashboards=("database",),
-            rules=("database",) if backup is None else ("database", "database-backup"),
+            rules=("database",)
+            if backup is None and archive is None
+            else ("database", "database-backup"),
             # The operator's webhook fills the Cluster in; the chart brings a PodMonitor.
             requires=(CLOUDNATIVE_PG_ENTRY, PROMETHEUS_CRDS_ENTRY),
             secrets=(
@@ -277,6 +296,7 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     ports=(endpoints.LITELLM_DATABASE.port,),
                 ),
                 *((calls_api_server(RETENTION_PODS),) if backup else ()),
+                *(_CALLS_CLOUD_STORAGE if archive else ()),
             ),
             ignore_differences=(
                 IgnoreDifference(
@@ -285,6 +305,21 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             ),
             gate_timeout_seconds=900,
         ),
+    )
+
+
+def _archive(inputs: PlatformInputs) -> Archive | None:
+    """Return where the database is backed up to; None where the substrate has no bucket."""
+    contract, settings = inputs.contract, inputs.config.database
+    if contract.backups is None:
+        return None
+    restore = settings.restore
+    return Archive(
+        bucket=contract.backups.bucket,
+        folder=settings.archive,
+        keep_days=contract.backups.retention_days,
+        service_account_annotations=contract.workload_identities[DATABASE_IDENTITY].annotations,
+        recovery=None if restore is None else Recovery(folder=restore.archive, until=restore.until),
     )
 
 

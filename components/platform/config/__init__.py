@@ -25,6 +25,7 @@ from components.platform.config.base import (
     Tier,
     profile_includes,
 )
+from components.platform.config.database import DatabaseConfig, DatabaseRestore
 from components.platform.config.edge import Cloudflare, EdgeConfig, GoogleDns
 from components.platform.config.features import Feature, Features
 from components.platform.config.identity import (
@@ -89,6 +90,8 @@ __all__ = [
     "Canary",
     "Cloudflare",
     "CodingAssistantConfig",
+    "DatabaseConfig",
+    "DatabaseRestore",
     "DnsLabel",
     "EdgeConfig",
     "EmailReceiver",

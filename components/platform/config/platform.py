@@ -6,6 +6,7 @@ from pydantic import (
 
 from components.platform.config.alerting import Alerting
 from components.platform.config.base import HostName, Profile, Section, Tier
+from components.platform.config.database import DatabaseConfig
 from components.platform.config.edge import DnsConfig, EdgeConfig, NoDns
 from components.platform.config.features import Features
 from components.platform.config.identity import IdentityConfig
@@ -60,6 +61,7 @@ class PlatformConfig(Section):
     tracing: Tracing = Tracing()
     opencost: OpenCost = OpenCost()
     guardrails: GuardrailsConfig = GuardrailsConfig()
+    database: DatabaseConfig = DatabaseConfig()
     experience: ExperienceConfig = ExperienceConfig()
     key_portal: KeyPortalConfig = KeyPortalConfig()
     coding_assistant: CodingAssistantConfig = CodingAssistantConfig()

@@ -4,9 +4,9 @@ One chart, three releases: the database and the callback of the answers' cache b
 after it the teams that LiteLLM keeps budgets for, with their first keys.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.platform.values.base import (
     ChartValues,
@@ -44,6 +44,43 @@ class Backup(ChartValues):
     image: Image = Field(description="Any image with a `python3` of 3.9 or later.")
 
 
+class Recovery(ChartValues):
+    """What a database that is made anew starts from."""
+
+    folder: Name = Field(description="Of the same bucket.")
+    until: str | None = Field(
+        default=None,
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$",
+        description="The moment to go back to; None takes all that the folder has.",
+    )
+
+
+class Archive(ChartValues):
+    """Base backups on a schedule and the whole write-ahead log, in a bucket of Cloud Storage.
+
+    Any moment since the oldest base backup can be restored. The pods have no key: Google knows them
+    by their service account.
+    """
+
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")
+    folder: Name = Field(
+        default="litellm-pg",
+        description="Of this database alone: into one that is not empty nothing is archived.",
+    )
+    keep_days: int = Field(ge=1, le=3650, description="Days back that can be restored.")
+    schedule: str = Field(
+        default="0 0 3 * * *",
+        pattern=r"^(\S+ ){5}\S+$",
+        description="CloudNativePG's cron: six fields, seconds first.",
+    )
+    service_account_annotations: dict[str, str] = Field(
+        description="What makes the database's service account one that Google knows."
+    )
+    recovery: Recovery | None = Field(
+        default=None, description="Read once, when the database is made; None makes an empty one."
+    )
+
+
 class Reader(ChartValues):
     """A role that reads all tables and writes none."""
 
@@ -75,6 +112,16 @@ class DatabaseValues(ChartValues):
     compute: Compute = Compute(cpu=0.25, memory_mib=512)
     reader: Reader | None = None
     backup: Backup | None = None
+    archive: Archive | None = Field(
+        default=None, description="Instead of `backup`: of the two, the database has one."
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_backup(self) -> Self:
+        if self.backup is not None and self.archive is not None:
+            msg = "backup and archive exclude each other"
+            raise ValueError(msg)
+        return self
 
 
 class Team(ChartValues):

@@ -848,6 +848,34 @@ DATABASE: Final = (
             ("one failed before the last good one", "500x60", ()),
         )
     ),
+    *(
+        Case(
+            alert="DatabaseArchivingFails",
+            because=because,
+            series={
+                f"cnpg_pg_stat_archiver_last_failed_time{{{POSTGRES}}}": failed,
+                f"cnpg_pg_stat_archiver_last_archived_time{{{POSTGRES}}}": archived,
+            },
+            at="20m",
+            fires=fires,
+        )
+        for because, failed, archived, fires in (
+            (
+                "nothing was ever archived",
+                "60+60x60",
+                "-1x60",
+                ({"namespace": "litellm", "pod": "litellm-pg-1"},),
+            ),
+            (
+                "nothing was archived any more",
+                "60+60x60",
+                "30x60",
+                ({"namespace": "litellm", "pod": "litellm-pg-1"},),
+            ),
+            ("the next attempt succeeded", "60+60x5 360x60", "30x6 400x60", ()),
+            ("no attempt ever failed", "-1x60", "60+60x60", ()),
+        )
+    ),
 )
 
 QUEUE: Final = {"cluster_queue": "team-a"}

@@ -112,6 +112,8 @@ CLOUDNATIVE_PG: Final = frozenset(
         "cnpg_pg_replication_is_wal_receiver_up",
         "cnpg_pg_replication_lag",
         "cnpg_pg_settings_setting",
+        "cnpg_pg_stat_archiver_last_archived_time",
+        "cnpg_pg_stat_archiver_last_failed_time",
         "cnpg_pg_stat_database_xact_commit",
     }
 )
