@@ -62,6 +62,8 @@ class Run:
     """Wall time of the engine."""
     seconds_to_first_resource: float
     """Until the engine and the program had started and the first resource was registered."""
+    warnings: tuple[str, ...] = ()
+    """What the program and the providers warn of, each once."""
 
     @property
     def changed(self) -> bool:

@@ -17,7 +17,8 @@ from sandbox.errors import EngineError
 from sandbox.project import REPOSITORY
 from sandbox.records import Resource, Run
 from sandbox.stack_file import StackFile
-from stacks.cost import MonthlyCost
+from stacks.cost import Cost, CostLine
+from stacks.prices import HOURS_PER_MONTH
 
 _PAGE_WIDTH: Final = 140
 """Columns of the page where there is no terminal to ask."""
@@ -57,12 +58,12 @@ def page_console() -> Console:
     return console
 
 
-def as_document(run: Run, cost: MonthlyCost | None = None) -> dict[str, Any]:
+def as_document(run: Run, cost: Cost | None = None) -> dict[str, Any]:
     """Return a run as JSON data. Secrets are masked.
 
     Args:
         run: what the engine did.
-        cost: what the machines of the stack cost for real.
+        cost: what the stack costs for real.
     """
     return {
         "stack": run.stack,
@@ -80,6 +81,7 @@ def as_document(run: Run, cost: MonthlyCost | None = None) -> dict[str, Any]:
         "applications": [one.as_dict() for one in emitted_applications(run.resources)],
         "outputs": dict(run.outputs),
         "cost": None if cost is None else cost.as_dict(),
+        "warnings": list(run.warnings),
         "seconds": round(run.seconds, 2),
         "changed": run.changed,
     }
@@ -122,9 +124,12 @@ def print_run(run: Run, file: StackFile, console: Console) -> None:
     if run.outputs:
         console.print(_outputs_table(run.outputs))
         console.print()
+    if file.cost is not None:
+        _print_cost(file.cost, console)
+    _print_remarks(run, console)
     console.print(_headline(run))
     if file.cost is not None:
-        console.print(f"For real, its machines cost about {file.cost}.")
+        console.print(f"For real, it costs about {escape(str(file.cost))}.")
     console.print(
         f"{run.seconds:.1f} s, {run.seconds_to_first_resource:.1f} s of them until the engine and "
         "the program had started",
@@ -143,6 +148,12 @@ def print_run(run: Run, file: StackFile, console: Console) -> None:
     copy = "" if committed else f"cp {file.path} Pulumi.{file.stack}.yaml && "
     real = f"{copy}pulumi login <your state backend> && make up STACK={file.stack}"
     _print_step(console, "Run it for real", real, _FOR_REAL[file.kind])
+
+
+def _print_remarks(run: Run, console: Console) -> None:
+    """Print what the program warns of."""
+    for one in run.warnings:
+        console.print(f"[bold yellow]Warning:[/] {escape(one)}\n", soft_wrap=True)
 
 
 def print_destroy(run: Run, console: Console) -> None:
@@ -365,6 +376,40 @@ def _outputs_table(outputs: Mapping[str, Any]) -> Table:
         else:
             table.add_row(escape(name), escape(_compact(value)))
     return table
+
+
+def _print_cost(cost: Cost, console: Console) -> None:
+    """Print the estimate: a line for each thing, the sums, and what is in neither."""
+    table = Table(
+        title=f"What it would cost for real: an estimate from list prices ({cost.source})",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("what", overflow="fold")
+    for name in ("each/hour", "idle", "at max", "idle/hour", "max/hour", "idle/month", "max/month"):
+        table.add_column(name, justify="right")
+    table.add_column("", style="dim", overflow="fold")
+    for line in cost.lines:
+        table.add_row(escape(line.what), *_cost_cells(cost.sign, line), escape(line.note))
+    hours = (cost.hourly_idle, cost.hourly_max)
+    months = (cost.idle, cost.maximum)
+    sums = [f"{cost.sign}{value:,.2f}" for value in (*hours, *months)]
+    table.add_row("[bold]sum[/]", "", "", "", *(f"[bold]{value}[/]" for value in sums), "")
+    console.print(table)
+    for note in cost.notes:
+        console.print(escape(note), style="dim")
+    console.print(f"Not counted: {escape('; '.join(cost.not_counted))}.\n", style="dim")
+
+
+def _cost_cells(sign: str, line: CostLine) -> list[str]:
+    counts = [str(line.idle), str(line.maximum)]
+    if line.each is None:
+        return ["[yellow]unknown[/]", *counts, "?", "?", "?", "?"]
+    hours = [line.hourly(line.idle), line.hourly(line.maximum)]
+    sums = [*hours, *(value * HOURS_PER_MONTH for value in hours)]
+    return [f"{sign}{line.each:,.4f}", *counts, *(f"{sign}{value:,.2f}" for value in sums)]
 
 
 def _compact(value: object) -> str:

@@ -32,6 +32,9 @@ _SUMMARY: Final = re.compile(
     r"^resource operation was cancelled|^an unhandled error occurred: program exited with"
 )
 
+_FROM_PATH: Final = re.compile(r"^using pulumi-\S+ from \$PATH")
+"""What the engine says of every provider of the sandbox: that is what the sandbox is."""
+
 
 class Engine:
     """The engine on one stack of the sandbox."""
@@ -161,6 +164,7 @@ class Engine:
             seconds_to_first_resource=collector.first_resource_at - start
             if collector.first_resource_at
             else seconds,
+            warnings=tuple(dict.fromkeys(collector.warnings)),
         )
 
 
@@ -172,6 +176,7 @@ class _Collector:
         self._on_progress = on_progress
         self._started: dict[str, Resource] = {}
         self._errors: dict[str, list[str]] = {}
+        self.warnings: list[str] = []
         self.finished: list[str] = []
         self.first_resource_at = 0.0
         self.outputs: dict[str, Any] = {}
@@ -267,6 +272,8 @@ class _Collector:
         self._log.write(f"{diagnostic.severity}: {diagnostic.urn or ''}: {text}\n")
         if diagnostic.severity == "error":
             self._errors.setdefault(diagnostic.urn or "", []).append(text)
+        elif diagnostic.severity == "warning" and not _FROM_PATH.search(text):
+            self.warnings.append(text)
 
     def _tell(self, urn: str) -> None:
         if self._on_progress is not None:

@@ -9,7 +9,7 @@ import yaml
 
 from sandbox.errors import SandboxError
 from stacks.config import load_stack_file
-from stacks.cost import MonthlyCost, monthly_cost
+from stacks.cost import Cost, stack_cost
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,8 +23,8 @@ class StackFile:
     path: Path
     config: dict[str, Any]
     """The `config` mapping, as the engine gets it."""
-    cost: MonthlyCost | None
-    """What the machines of the stack cost for real; None where it makes none."""
+    cost: Cost | None
+    """What the stack costs for real; None where it makes nothing that costs."""
 
 
 def stack_name(path: Path) -> str:
@@ -57,5 +57,5 @@ def read_stack_file(path: Path) -> StackFile:
         kind=stack.kind,
         path=path,
         config=cast("dict[str, Any]", document["config"]),
-        cost=monthly_cost(stack),
+        cost=stack_cost(stack),
     )

@@ -1,135 +1,334 @@
-"""What the machines of a stack cost a month: idle, and with every pool at its maximum.
+"""What a stack costs: idle, and with every pool at its maximum, by the hour and by the month.
 
-List prices, on demand, without tax, discount, disks and traffic: enough to see that a change
-doubles the bill, not to write one. A machine without a price is named, never counted as free.
+An estimate from list prices, enough to see that a change doubles the bill, not to write one. What
+has no known price is named and never counted as free, and so is what depends on use.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from components.substrate.gke_machines import boot_disk_type
+from components.substrate.gke_topology import GkeGpuPool, GkePlatformPool, GkeTopology
+from stacks import prices
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
+from stacks.contracts import (
+    generated_secrets,
+    gke_stack_contract,
+    gke_topology,
+    secret_store,
+    supplied_secrets,
+)
+from stacks.prices import HOURS_PER_MONTH, MachinePrice
 
-HOURS_PER_MONTH: Final = 730
-
-GOOGLE_USD_PER_HOUR: Final[Mapping[str, float]] = {
-    "e2-standard-2": 0.067,
-    "e2-standard-4": 0.134,
-    "e2-standard-8": 0.268,
-    "e2-standard-16": 0.536,
-    "g2-standard-4": 0.71,
-    "g2-standard-8": 0.85,
-    "g2-standard-12": 1.00,
-    "g2-standard-16": 1.15,
-    "g2-standard-24": 2.00,
-    "g2-standard-32": 1.73,
-    "g2-standard-48": 4.00,
-    "g2-standard-96": 8.00,
-    "a2-highgpu-1g": 3.67,
-    "a2-highgpu-2g": 7.35,
-    "a2-highgpu-4g": 14.69,
-    "a2-highgpu-8g": 29.39,
-    "a2-ultragpu-1g": 5.07,
-}
-"""us-central1, on demand, rounded to the cent (Google Cloud's VM price list, 2026)."""
-
-GKE_USD_PER_HOUR: Final = 0.10
-"""Management fee of one cluster, before the free tier (GKE price list)."""
-
-HETZNER_EUR_PER_MONTH: Final[Mapping[str, float]] = {
-    "cx33": 8.49,
-    "cx43": 15.99,
-    "cax11": 5.99,
-    "cax21": 10.49,
-    "cax31": 20.99,
-    "cpx22": 19.49,
-    "cpx32": 35.49,
-    "cpx42": 69.49,
-    "ccx13": 42.99,
-    "ccx23": 85.99,
-    "ccx33": 138.49,
-}
-"""Without value-added tax and IPv4 address (Hetzner's price list after April 2026)."""
+_SIGNS: Final = {"USD": "$", "EUR": "€"}
+_SIZED: Final = re.compile(r"(?P<family>[a-z][a-z0-9]*-[a-z]+)-(?P<vcpus>[0-9]+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MonthlyCost:
-    """The bill of the machines."""
+class CostLine:
+    """Some number of one thing."""
+
+    what: str
+    each: float | None
+    """Price of one, by the hour; None where it is not known."""
+    idle: int
+    """How many there are with every pool at its minimum."""
+    maximum: int
+    """How many there are with every pool at its maximum."""
+    note: str = ""
+    unpriced: str = ""
+    """What has no known price, in words; empty where `each` is known."""
+
+    def hourly(self, count: int) -> float:
+        """Return what so many cost an hour; an unknown price adds nothing."""
+        return 0.0 if self.each is None else self.each * count
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the line as JSON data."""
+        return {
+            "what": self.what,
+            "hourly_each": self.each,
+            "idle": self.idle,
+            "maximum": self.maximum,
+            "monthly_idle": _monthly(self, self.idle),
+            "monthly_max": _monthly(self, self.maximum),
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """An estimate of a whole stack."""
 
     currency: Literal["USD", "EUR"]
-    idle: float
-    """Every pool at its minimum."""
-    maximum: float
-    """Every pool at its maximum, all month."""
-    unpriced: tuple[str, ...]
-    """Machine types that have no price here and are not counted."""
+    lines: tuple[CostLine, ...]
+    source: str
+    """Whose list prices, of where and when."""
+    notes: tuple[str, ...]
+    not_counted: tuple[str, ...]
+    """What else costs money, by use."""
+
+    @property
+    def sign(self) -> str:
+        """Sign of the currency."""
+        return _SIGNS[self.currency]
+
+    @property
+    def hourly_idle(self) -> float:
+        """With every pool at its minimum."""
+        return sum(line.hourly(line.idle) for line in self.lines)
+
+    @property
+    def hourly_max(self) -> float:
+        """With every pool at its maximum."""
+        return sum(line.hourly(line.maximum) for line in self.lines)
+
+    @property
+    def idle(self) -> float:
+        """A month with every pool at its minimum."""
+        return self.hourly_idle * HOURS_PER_MONTH
+
+    @property
+    def maximum(self) -> float:
+        """A month with every pool at its maximum, all the time."""
+        return self.hourly_max * HOURS_PER_MONTH
+
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """What is in the table and in no sum."""
+        return tuple(dict.fromkeys(line.unpriced for line in self.lines if line.unpriced))
 
     def __str__(self) -> str:
-        """Return the bill in one line for people."""
-        sign = {"USD": "$", "EUR": "€"}[self.currency]
-        line = f"{sign}{self.idle:,.0f} a month idle"
+        """Return the sums in one line for people."""
+        line = f"{self.sign}{self.idle:,.0f} a month idle"
         if self.maximum != self.idle:
-            line += f", {sign}{self.maximum:,.0f} with every pool at its maximum"
+            line += f", {self.sign}{self.maximum:,.0f} with every pool at its maximum"
         if self.unpriced:
             line += f", without {', '.join(self.unpriced)}, of unknown price"
         return line
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the cost as JSON data."""
+        """Return the estimate as JSON data."""
         return {
             "currency": self.currency,
+            "hourly_idle": round(self.hourly_idle, 4),
+            "hourly_max": round(self.hourly_max, 4),
             "monthly_idle": round(self.idle, 2),
             "monthly_max": round(self.maximum, 2),
             "unpriced": list(self.unpriced),
+            "lines": [line.as_dict() for line in self.lines],
+            "source": self.source,
+            "notes": list(self.notes),
+            "not_counted": list(self.not_counted),
         }
 
 
-def monthly_cost(stack: Stack) -> MonthlyCost | None:
-    """Return what the machines of a stack cost a month; None where it makes none."""
+def stack_cost(stack: Stack) -> Cost | None:
+    """Return what a stack costs; None where it makes nothing that costs."""
     match stack:
         case GkeStack():
-            prices = {
-                machine: price * HOURS_PER_MONTH for machine, price in GOOGLE_USD_PER_HOUR.items()
-            }
-            return _sum("USD", prices, _gke_machines(stack), GKE_USD_PER_HOUR * HOURS_PER_MONTH)
+            return _gke(stack)
         case HetznerStack():
-            return _sum("EUR", HETZNER_EUR_PER_MONTH, _hetzner_machines(stack), 0)
+            return _hetzner(stack)
         case ExistingStack():
             return None
 
 
-def _gke_machines(stack: GkeStack) -> Iterator[tuple[str, int, int]]:
-    pool = stack.gke.platform_pool.pool()
-    yield pool.machine_type, pool.min_nodes, pool.max_nodes
-    for gpu_pool in (one.pool() for one in stack.gke.gpu_pools):
-        yield gpu_pool.machine_type, gpu_pool.min_nodes, gpu_pool.max_nodes
-
-
-def _hetzner_machines(stack: HetznerStack) -> Iterator[tuple[str, int, int]]:
-    topology = stack.hetzner.topology()
-    control_plane = topology.control_plane
-    yield control_plane.server_type, control_plane.count, control_plane.count
-    for pool in topology.worker_pools:
-        yield pool.server_type, pool.count, pool.count
-
-
-def _sum(
-    currency: Literal["USD", "EUR"],
-    prices: Mapping[str, float],
-    machines: Iterator[tuple[str, int, int]],
-    fixed: float,
-) -> MonthlyCost:
-    idle = maximum = fixed
-    unpriced: list[str] = []
-    for machine, least, most in machines:
-        if machine not in prices:
-            unpriced.append(machine)
-            continue
-        idle += prices[machine] * least
-        maximum += prices[machine] * most
-    return MonthlyCost(
-        currency=currency,
-        idle=idle,
-        maximum=maximum,
-        unpriced=tuple(dict.fromkeys(unpriced)),
+def _gke(stack: GkeStack) -> Cost:
+    topology = gke_topology(stack)
+    notes = [
+        "Sustained and committed use discounts, credits and free tiers are left out, tax too.",
+    ]
+    if topology.zone is not None:
+        notes.append(
+            "Google credits each billing account with one zonal cluster: "
+            f"${prices.FREE_ZONAL_CLUSTER_MONTH:.2f} a month, if this is the one."
+        )
+    if topology.region != prices.GOOGLE_REGION:
+        notes.append(
+            f"Prices are those of {prices.GOOGLE_REGION}; {topology.region} has others, mostly "
+            "higher."
+        )
+    return Cost(
+        currency="USD",
+        lines=tuple(_gke_lines(stack, topology)),
+        source=f"{prices.GOOGLE_SOURCE}, {prices.GOOGLE_REGION}, {prices.GOOGLE_DATE}",
+        notes=tuple(notes),
+        not_counted=tuple(_gke_not_counted(topology)),
     )
+
+
+def _gke_lines(stack: GkeStack, topology: GkeTopology) -> Iterator[CostLine]:
+    where = "regional" if topology.zone is None else "zonal"
+    yield _fixed(f"control plane, {where}", prices.CONTROL_PLANE_HOUR)
+    pools = (topology.platform_pool, *topology.gpu_pools)
+    for pool in pools:
+        yield from _pool_lines(pool)
+    counts = [_nodes(pool) for pool in pools]
+    yield CostLine(
+        what="Cloud NAT, by node",
+        each=prices.NAT_NODE_HOUR,
+        idle=min(sum(idle for idle, _ in counts), prices.NAT_MOST_NODES),
+        maximum=min(sum(most for _, most in counts), prices.NAT_MOST_NODES),
+    )
+    reserved = topology.network.nat_addresses
+    yield CostLine(
+        what="address of Cloud NAT",
+        each=prices.ADDRESS_HOUR,
+        idle=max(reserved, 1),
+        maximum=max(reserved, 1),
+        note="" if reserved else "Google adds more with the connections",
+    )
+    if stack.platform.enabled and stack.platform.features.public_edge:
+        note = "its reserved address is free meanwhile" if topology.edge_address else ""
+        yield _fixed("load balancer of the public edge", prices.FORWARDING_RULE_HOUR, note=note)
+    elif topology.edge_address:
+        yield _fixed("address of the public edge, unused", prices.IDLE_ADDRESS_HOUR)
+    if topology.create_dns_zone:
+        yield _fixed("zone of Cloud DNS", prices.DNS_ZONE_MONTH / HOURS_PER_MONTH)
+    secrets = _secret_versions(stack, topology)
+    if secrets:
+        yield CostLine(
+            what="secret, one version in one location",
+            each=prices.SECRET_VERSION_MONTH / HOURS_PER_MONTH,
+            idle=secrets,
+            maximum=secrets,
+        )
+
+
+def _pool_lines(pool: GkePlatformPool | GkeGpuPool) -> Iterator[CostLine]:
+    idle, most = _nodes(pool)
+    if isinstance(pool, GkePlatformPool):
+        name, capacity, each = "platform", "on-demand", _machine(pool.machine_type).on_demand
+    else:
+        name, capacity, each = pool.name, pool.capacity, _gpu_node(pool)
+    yield CostLine(
+        what=f"node of pool {name}: {pool.machine_type}, {capacity}",
+        each=each,
+        idle=idle,
+        maximum=most,
+        note=_CAPACITY_NOTES.get(capacity, ""),
+        unpriced="" if each is not None else _unpriced(pool, capacity),
+    )
+    disk = boot_disk_type(pool.machine_type)
+    yield CostLine(
+        what=f"its boot disk: {pool.disk_size_gib} GiB, {disk}",
+        each=pool.disk_size_gib * prices.DISK_GIB_MONTH[disk] / HOURS_PER_MONTH,
+        # A reservation holds machines, not disks.
+        idle=pool.min_nodes,
+        maximum=pool.max_nodes,
+    )
+
+
+_CAPACITY_NOTES: Final = {
+    "spot": f"spot price of {prices.GOOGLE_DATE}; it floats",
+    "flex-start": "at the on-demand price; flex-start costs up to 53% less",
+    "reservation": "paid whether used or not",
+}
+
+
+def _nodes(pool: GkePlatformPool | GkeGpuPool) -> tuple[int, int]:
+    """Return how many machines of a pool are paid, idle and at most."""
+    if isinstance(pool, GkeGpuPool) and pool.capacity == "reservation":
+        return pool.max_nodes, pool.max_nodes
+    return pool.min_nodes, pool.max_nodes
+
+
+def _gpu_node(pool: GkeGpuPool) -> float | None:
+    machine = _of_capacity(_machine(pool.machine_type), pool)
+    if pool.machine_type in prices.GPU_MACHINES or machine is None:
+        return machine
+    gpu = _of_capacity(prices.ATTACHED_GPUS.get(pool.accelerator, MachinePrice()), pool)
+    return None if gpu is None else machine + pool.accelerators_per_node * gpu
+
+
+def _of_capacity(price: MachinePrice, pool: GkeGpuPool) -> float | None:
+    return price.spot if pool.capacity == "spot" else price.on_demand
+
+
+def _machine(machine_type: str) -> MachinePrice:
+    if machine_type in prices.GPU_MACHINES:
+        return prices.GPU_MACHINES[machine_type]
+    match = _SIZED.fullmatch(machine_type)
+    vcpu = prices.VCPUS.get(match["family"]) if match else None
+    if match is None or vcpu is None:
+        return MachinePrice()
+    count = int(match["vcpus"])
+    return MachinePrice(
+        on_demand=None if vcpu.on_demand is None else count * vcpu.on_demand,
+        spot=None if vcpu.spot is None else count * vcpu.spot,
+    )
+
+
+def _unpriced(pool: GkePlatformPool | GkeGpuPool, capacity: str) -> str:
+    gpus = ""
+    if isinstance(pool, GkeGpuPool) and pool.accelerator in prices.ATTACHED_GPUS:
+        gpus = f" with {pool.accelerators_per_node} {pool.accelerator}"
+    return f"{pool.machine_type}{gpus} ({capacity})"
+
+
+def _secret_versions(stack: GkeStack, topology: GkeTopology) -> int:
+    if secret_store(stack).kind != "google-secret-manager":
+        return 0
+    contract = gke_stack_contract(stack, topology)
+    count = len(generated_secrets(stack, contract)) + len(supplied_secrets(stack, contract))
+    return count * max(len(topology.secret_locations), 1)
+
+
+def _gke_not_counted(topology: GkeTopology) -> Iterator[str]:
+    disk = prices.DISK_GIB_MONTH["pd-balanced"]
+    yield f"volumes of the platform and its models (${disk:.2f} a GiB and month)"
+    yield f"traffic: to the internet, and through Cloud NAT (${prices.NAT_GIB} a GiB)"
+    yield "logs and metrics, by what is written"
+    if topology.backups is not None:
+        yield f"backups of databases (${prices.BUCKET_GIB_MONTH:.2f} a GiB and month)"
+    if topology.registry.models or topology.registry.pull_through:
+        yield f"images in Artifact Registry (${prices.REGISTRY_GIB_MONTH:.2f} a GiB and month)"
+    if topology.registry.models and topology.registry.scanning:
+        yield f"vulnerability scans (${prices.SCANNED_IMAGE} an image)"
+    if any(pool.preloaded_images for pool in topology.gpu_pools):
+        yield f"secondary boot disks (${disk:.2f} a GiB and month, for each node)"
+
+
+def _hetzner(stack: HetznerStack) -> Cost:
+    topology = stack.hetzner.topology()
+    servers = [
+        ("the control plane", topology.control_plane.server_type, topology.control_plane.count)
+    ]
+    servers += [
+        (f"pool {pool.name}", pool.server_type, pool.count) for pool in topology.worker_pools
+    ]
+    lines: list[CostLine] = []
+    for name, server_type, count in servers:
+        month = prices.HETZNER_SERVER_MONTH.get(server_type)
+        lines.append(
+            CostLine(
+                what=f"server of {name}: {server_type}",
+                each=None if month is None else month / HOURS_PER_MONTH,
+                idle=count,
+                maximum=count,
+                unpriced=server_type if month is None else "",
+            )
+        )
+    volume = prices.HETZNER_VOLUME_GIB_MONTH
+    return Cost(
+        currency="EUR",
+        lines=tuple(lines),
+        source=f"{prices.HETZNER_SOURCE}, {prices.HETZNER_DATE}",
+        notes=("Without tax. Servers cost the same whether they run or not.",),
+        not_counted=(
+            f"volumes of the platform and its models (€{volume} a GiB and month)",
+            "IPv4 addresses and the load balancer of the public edge",
+            "dedicated GPU servers, which are ordered apart",
+        ),
+    )
+
+
+def _fixed(what: str, each: float, *, note: str = "") -> CostLine:
+    return CostLine(what=what, each=each, idle=1, maximum=1, note=note)
+
+
+def _monthly(line: CostLine, count: int) -> float | None:
+    return None if line.each is None else round(line.each * count * HOURS_PER_MONTH, 2)

@@ -153,7 +153,7 @@ def number_of(document: Document | None, key: str) -> float | None:
 
 
 def cost_line(base: Document | None, head: Document) -> str:
-    """What the machines of a stack cost a month, idle and at their limits, and the difference."""
+    """What a stack costs a month by list prices, idle and at its limits, and the difference."""
     parts: list[str] = []
     cost: object = head.get("cost")
     currency = text_of(cast("Document", cost), "currency") if isinstance(cost, dict) else ""
@@ -166,7 +166,7 @@ def cost_line(base: Document | None, head: Document) -> str:
         if then is not None:
             part += f" ({now - then:+,.0f})"
         parts.append(part)
-    return f"Machines: {', '.join(parts)}." if parts else "Machines: no estimate."
+    return f"List prices: {', '.join(parts)}." if parts else "List prices: no estimate."
 
 
 def counts(head: Document) -> str:

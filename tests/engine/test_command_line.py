@@ -44,6 +44,7 @@ def test_the_demo_prints_one_json_document(document: dict[str, Any]) -> None:
         "resources",
         "applications",
         "cost",
+        "warnings",
         "outputs",
         "seconds",
         "changed",

@@ -21,6 +21,7 @@ from sandbox.report import (
 )
 from sandbox.runner import readable
 from sandbox.stack_file import StackFile
+from stacks.cost import Cost, CostLine
 
 FILE = StackFile(stack="gke", kind="gke", path=Path("Pulumi.gke.yaml"), config={}, cost=None)
 
@@ -73,10 +74,23 @@ def _unchanged(resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
     return tuple(replace(one, operation="same") for one in resources)
 
 
-def _page(run: Run) -> str:
+def _page(run: Run, file: StackFile = FILE) -> str:
     stream = io.StringIO()
-    print_run(run, FILE, Console(file=stream, width=120, highlight=False))
+    print_run(run, file, Console(file=stream, width=140, highlight=False))
     return stream.getvalue()
+
+
+COST = Cost(
+    currency="USD",
+    lines=(
+        CostLine(what="control plane", each=0.1, idle=1, maximum=1),
+        CostLine(what="GPU node", each=0.7, idle=0, maximum=4, note="it floats"),
+        CostLine(what="rare node", each=None, idle=1, maximum=2, unpriced="rare-1"),
+    ),
+    source="a price list, here, 2026-08-20",
+    notes=("Tax is left out.",),
+    not_counted=("traffic", "logs"),
+)
 
 
 def test_both_trees_stand_under_their_own_heading() -> None:
@@ -215,3 +229,35 @@ def test_where_another_try_cannot_help_it_says_what_does(
     print_failure(error, "gke", Console(file=stream, width=200))
     assert advised in stream.getvalue()
     assert "run the same command again" not in stream.getvalue()
+
+
+def test_the_page_has_what_each_thing_costs_idle_and_at_its_maximum() -> None:
+    page = _page(_run(_resources()), replace(FILE, cost=COST))
+    assert "an estimate from list prices (a price list, here, 2026-08-20)" in page
+    cells = {line.split("  ")[0]: line.split() for line in page.splitlines() if "  " in line}
+    assert cells["control plane"][2:] == ["$0.1000", "1", "1", "$0.10", "$0.10", "$73.00", "$73.00"]
+    node = ["$0.7000", "0", "4", "$0.00", "$2.80", "$0.00", "$2,044.00", "it", "floats"]
+    assert cells["GPU node"][2:] == node
+    assert cells["rare node"][2:] == ["unknown", "1", "2", "?", "?", "?", "?"]
+    assert cells["sum"][1:] == ["$0.10", "$2.90", "$73.00", "$2,117.00"]
+    assert "Tax is left out." in page
+    assert "Not counted: traffic; logs." in page
+    total = "$73 a month idle, $2,117 with every pool at its maximum, without rare-1, of unknown"
+    assert f"For real, it costs about {total} price." in page
+
+
+def test_a_stack_that_costs_nothing_has_no_cost_table() -> None:
+    assert "list prices" not in _page(_run(_resources()))
+
+
+def test_warnings_of_the_program_are_on_the_page_and_in_the_document() -> None:
+    run = replace(_run(_resources()), warnings=("GPU quota [x] is 0",))
+    assert "Warning: GPU quota [x] is 0" in _page(run)
+    assert as_document(run)["warnings"] == ["GPU quota [x] is 0"]
+    assert "Warning" not in _page(_run(_resources()))
+
+
+def test_the_document_has_the_estimate() -> None:
+    cost = as_document(_run(_resources()), COST)["cost"]
+    assert (cost["monthly_idle"], cost["monthly_max"]) == (73.0, 2117.0)
+    assert [line["what"] for line in cost["lines"]] == ["control plane", "GPU node", "rare node"]

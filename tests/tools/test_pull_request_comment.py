@@ -62,14 +62,14 @@ def test_the_cost_line_has_the_difference(tmp_path: Path) -> None:
     cost = {"currency": "USD", "monthly_idle": 300, "monthly_max": 5210}
     write(tmp_path, "base-gke.json", document(cost=cost))
     write(tmp_path, "head-gke.json", document())
-    expected = "Machines: $310 a month idle (+10), $5,210 a month at all limits (+0)."
+    expected = "List prices: $310 a month idle (+10), $5,210 a month at all limits (+0)."
     assert expected in render(tmp_path)
 
 
 @pytest.mark.parametrize("cost", [None, 5, {"monthly_idle": "free"}, {"monthly_idle": 1e300}])
 def test_a_cost_that_is_none_is_said_to_be_none(tmp_path: Path, cost: object) -> None:
     write(tmp_path, "head-gke.json", document(cost=cost))
-    assert "Machines: no estimate." in render(tmp_path)
+    assert "List prices: no estimate." in render(tmp_path)
 
 
 def test_a_preview_that_fails_is_told_with_its_errors(tmp_path: Path) -> None:
