@@ -174,6 +174,8 @@ def document(choices: Choices) -> dict[str, Any]:
     made = {**base, "platform": platform}
     if choices["kind"] == "gke":
         made["gke"] = _gke(base["gke"], prod=prod)
+        if prod and "security" in on:
+            made["gke"]["registry"] = {"pull_through": True}
     else:
         made["hetzner"] = _hetzner(base["hetzner"], prod=prod)
     serves = profile_includes(profile, "serving")

@@ -82,6 +82,7 @@ def contract(**changes: object) -> SubstrateContract:
             kind="google-secret-manager", project="my-project", prefix="llmp-"
         ),
         registry_prefix="us-central1-docker.pkg.dev/my-project/models",
+        registry_mirrors={"docker.io": "us-central1-docker.pkg.dev/my-project/llmp-docker-io"},
         workload_identities={
             "external_secrets": WorkloadIdentity(
                 namespace="external-secrets",

@@ -30,7 +30,7 @@ def test_the_taints_of_the_gpu_nodes_are_those_of_the_substrate() -> None:
 
 
 def test_pods_pull_from_the_mirrors_of_the_substrate() -> None:
-    assert values(entries()["policies"])["registryMirrors"] == {}
+    assert values(entries(inputs(contract=BARE))["policies"])["registryMirrors"] == {}
     mirrors = {"docker.io": "us-central1-docker.pkg.dev/my-project/llmp-docker-io"}
     mirrored = entries(inputs(contract=BARE.model_copy(update={"registry_mirrors": mirrors})))
     assert values(mirrored["policies"])["registryMirrors"] == mirrors
