@@ -8,8 +8,8 @@ import pulumi
 import pulumi_gcp as gcp
 
 WRITER_ROLES: Final = {
-    "objects": "roles/storage.objectUser",
-    "bucket": "roles/storage.legacyBucketReader",
+    "object-user": "roles/storage.objectUser",
+    "bucket-reader": "roles/storage.legacyBucketReader",
 }
 """Barman writes, reads, lists and deletes objects, and it asks first whether the bucket is there
 (its google_cloud_storage.py), which no role on objects allows."""
