@@ -22,9 +22,10 @@ help: ## list the commands
 	@echo "ARGS are handed on to pulumi (preview, up, destroy)."
 
 # With JSON=1 the command answers itself, so that a script gets its document in every case.
-demo: python $(if $(filter-out 0,$(JSON)),,stack-file) ## bring a stack up against the built-in sandbox, no account (STACK=gke, JSON=1, CONFIG=path)
+demo: python $(if $(filter-out 0,$(JSON)),,stack-file) ## bring a stack up against the built-in sandbox, no account (STACK=gke, JSON=1, CONFIG=path, POLICIES=0)
 	@$(SETUP) engine -- python -m sandbox demo --stack '$(STACK)' \
-		$(if $(filter-out 0,$(JSON)),--json) $(if $(CONFIG),--config '$(CONFIG)')
+		$(if $(filter-out 0,$(JSON)),--json) $(if $(CONFIG),--config '$(CONFIG)') \
+		$(if $(filter 0,$(POLICIES)),--no-policies)
 
 test: python ## run everything that tests the project without a cloud
 	@$(SETUP) -- python -m tools.run_tests
@@ -38,12 +39,13 @@ format: python ## format the Python code and fix what the linter can fix
 preview up destroy: python stack-named stack-file
 	@$(SETUP) engine -- python -m tools.stack_command $@ '$(STACK_GIVEN)' $(ARGS)
 
-preview: ## pulumi preview of a real stack (STACK=name, ARGS=...)
-up: ## pulumi up of a real stack (STACK=name, ARGS=...)
+preview: ## pulumi preview of a real stack, under the policies (STACK=name, ARGS=..., POLICIES=0)
+up: ## pulumi up of a real stack, under the policies (STACK=name, ARGS=..., POLICIES=teardown)
 destroy: ## pulumi destroy of a real stack (STACK=name, ARGS=...)
 
 sandbox-preview: python stack-file ## preview a stack against the sandbox and print it as JSON (STACK=gke, CONFIG=path)
-	@$(SETUP) engine -- python -m sandbox preview --stack '$(STACK)' --json $(if $(CONFIG),--config '$(CONFIG)')
+	@$(SETUP) engine -- python -m sandbox preview --stack '$(STACK)' --json $(if $(CONFIG),--config '$(CONFIG)') \
+		$(if $(filter 0,$(POLICIES)),--no-policies)
 
 show: python ## list what the sandbox's cluster keeps, or print it (STACK=gke, OBJECT=Application/litellm)
 	@$(SETUP) -- python -m sandbox show --stack '$(STACK)' $(if $(OBJECT),'$(OBJECT)',--list)

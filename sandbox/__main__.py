@@ -92,10 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_stack(demo)
     demo.add_argument("--json", action="store_true", help="print one JSON document")
     demo.add_argument("--fresh", action="store_true", help="forget an earlier run of the stack")
+    _add_policies(demo)
 
     preview = commands.add_parser("preview", help="show what `demo` would do, changing nothing")
     _add_stack(preview)
     preview.add_argument("--json", action="store_true", help="print one JSON document")
+    _add_policies(preview)
 
     destroy = commands.add_parser("destroy", help="delete a stack, and show in which order")
     _add_stack(destroy)
@@ -135,6 +137,15 @@ def _add_stack(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_policies(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-policies",
+        dest="policies",
+        action="store_false",
+        help="run without the policy pack",
+    )
+
+
 def _stack_of(options: argparse.Namespace) -> str:
     config: Path | None = getattr(options, "config", None)
     return stack_name(config) if config is not None else str(getattr(options, "stack", "gke"))
@@ -154,7 +165,8 @@ def _run_engine(options: argparse.Namespace, verb: str) -> tuple[StackFile, Run]
     sandbox = _sandbox_of(options)
     if getattr(options, "fresh", False):
         sandbox.reset(file.stack)
-    engine = Engine(sandbox, file.stack, file.config)
+    policies = getattr(options, "policies", False)
+    engine = Engine(sandbox, file.stack, file.config, policies=policies)
     with Progress(f"{verb} {file.stack}") as progress:
         calls = {"up": engine.up, "preview": engine.preview, "destroy": engine.destroy}
         return file, calls[verb](progress.update)

@@ -26,6 +26,7 @@ from sandbox.errors import SandboxError
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 DEFAULT_ROOT: Final = REPOSITORY / ".llmp" / "sandbox"
+POLICY_PACK: Final = REPOSITORY / "policies"
 
 _PASSED_THROUGH: Final = frozenset(
     {
@@ -147,6 +148,7 @@ class Sandbox:
         }
         path = [
             str(REPOSITORY / "sandbox" / "bin"),
+            str(POLICY_PACK / "bin"),
             str(Path(sys.prefix) / "bin"),
             os.environ.get("PATH", os.defpath),
         ]

@@ -58,6 +58,8 @@ class Run:
     """URNs in the order in which their operations finished."""
     outputs: Mapping[str, Any]
     """Stack outputs; a secret one is `SECRET`."""
+    advice: tuple[str, ...] = ()
+    """What policies have against it that is no reason to stop."""
     seconds: float
     """Wall time of the engine."""
     seconds_to_first_resource: float

@@ -82,6 +82,7 @@ def as_document(run: Run, cost: Cost | None = None) -> dict[str, Any]:
         "outputs": dict(run.outputs),
         "cost": None if cost is None else cost.as_dict(),
         "warnings": list(run.warnings),
+        "advice": list(run.advice),
         "seconds": round(run.seconds, 2),
         "changed": run.changed,
     }
@@ -151,7 +152,9 @@ def print_run(run: Run, file: StackFile, console: Console) -> None:
 
 
 def _print_remarks(run: Run, console: Console) -> None:
-    """Print what the program warns of."""
+    """Print what policies advise and what the program warns of."""
+    for one in run.advice:
+        console.print(f"[yellow]Advice:[/] {escape(one)}\n", soft_wrap=True)
     for one in run.warnings:
         console.print(f"[bold yellow]Warning:[/] {escape(one)}\n", soft_wrap=True)
 
@@ -196,8 +199,10 @@ def _advice(problems: Sequence[str]) -> str | None:
     if "because it is protected" in text or "marked for protection" in text:
         return (
             "The stack is protected. To tear it down, set deletion_protection: false in its file, "
-            "bring it up once more, then destroy it."
+            "bring it up once more (in tier prod with POLICIES=0), then destroy it."
         )
+    if any(problem.partition(": ")[2].startswith("policy ") for problem in problems):
+        return "A policy refuses it: docs/policies.md says what each rule wants, and in which tier."
     if "unknown stack" in text:
         return "It refers to a stack that is not there yet: bring that one up first."
     return None

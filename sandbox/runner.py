@@ -20,7 +20,7 @@ from pulumi.automation import errors as automation_errors
 from pulumi.automation import events
 
 from sandbox.errors import EngineError, SandboxError
-from sandbox.project import Sandbox, engine_environment
+from sandbox.project import POLICY_PACK, Sandbox, engine_environment
 from sandbox.records import SECRET, Resource, Run, count_operations, masked, merged_operation
 
 OnProgress = Callable[[int, int, str], None]
@@ -46,6 +46,7 @@ class Engine:
         config: Mapping[str, Any],
         *,
         saves_every_step: bool = True,
+        policies: bool = False,
     ) -> None:
         """Prepare the project of a stack.
 
@@ -55,6 +56,7 @@ class Engine:
             config: the `config` mapping of its stack file.
             saves_every_step: False saves the state once, at the end: a run that is killed then
                 loses all it did, but the time of a run is not the engine's writing of its state.
+            policies: whether the policy pack has its say in `up` and `preview`.
 
         Raises:
             SandboxError: there is no engine, or another run works on the stack.
@@ -66,6 +68,7 @@ class Engine:
             raise SandboxError(msg)
         self._sandbox = sandbox
         self._stack = stack
+        self._policy_packs = [str(POLICY_PACK)] if policies else []
         sandbox.clear_dead_locks(stack)
         self._folder = sandbox.prepare(stack, config)
         self._environment = sandbox.environment(stack, cluster_of=sandbox.cluster_owner(config))
@@ -139,7 +142,7 @@ class Engine:
             start = time.monotonic()
             try:
                 with _engine_stops_first(interrupts):
-                    outputs = _call(stack, verb, collector, plan_path)
+                    outputs = _call(stack, verb, collector, plan_path, self._policy_packs)
             except automation_errors.CommandError as error:
                 if interrupts:
                     raise KeyboardInterrupt from error
@@ -160,6 +163,7 @@ class Engine:
             operations=count_operations(resources),
             finished=tuple(collector.finished),
             outputs=outputs,
+            advice=tuple(collector.advice()),
             seconds=seconds,
             seconds_to_first_resource=collector.first_resource_at - start
             if collector.first_resource_at
@@ -176,6 +180,7 @@ class _Collector:
         self._on_progress = on_progress
         self._started: dict[str, Resource] = {}
         self._errors: dict[str, list[str]] = {}
+        self._advice: dict[str, list[str]] = {}
         self.warnings: list[str] = []
         self.finished: list[str] = []
         self.first_resource_at = 0.0
@@ -191,23 +196,16 @@ class _Collector:
             self._finish(event.res_outputs_event.metadata)
         elif event.diagnostic_event is not None:
             self._say(event.diagnostic_event)
+        elif event.policy_event is not None:
+            self._judge(event.policy_event)
 
     def problems(self) -> list[str]:
         """Return one text for each error, with all resources that have it; the program's first."""
-        of_program: list[str] = []
-        names: dict[tuple[str, str], list[str]] = {}
-        for urn, messages in self._errors.items():
-            said = [readable(message) for message in messages if not _SUMMARY.search(message)]
-            text = "\n".join(dict.fromkeys(said))
-            resource = Resource(urn=urn, type=_type_of(urn))
-            if not text:
-                continue
-            if not urn or resource.type == "pulumi:pulumi:Stack":
-                of_program.append(text)
-            else:
-                names.setdefault((resource.kind, text), []).append(repr(resource.name))
-        of_resources = [f"{kind} {', '.join(of)}: {text}" for (kind, text), of in names.items()]
-        return [*of_program, *of_resources]
+        return _texts(self._errors)
+
+    def advice(self) -> list[str]:
+        """Return what policies say that is no error, likewise."""
+        return _texts(self._advice)
 
     def planned(self, plan: Mapping[str, Any]) -> tuple[Resource, ...]:
         """Return the resources of a preview: its events, with the dependencies of its plan."""
@@ -275,10 +273,36 @@ class _Collector:
         elif diagnostic.severity == "warning" and not _FROM_PATH.search(text):
             self.warnings.append(text)
 
+    def _judge(self, event: events.PolicyEvent) -> None:
+        """Keep what a policy says: as an error where it is mandatory, else as advice."""
+        urn = event.resource_urn or ""
+        text = f"policy {event.policy_name}: {_COLOUR.sub('', event.message).strip()}"
+        self._log.write(f"{event.enforcement_level}: {urn}: {text}\n")
+        kept = self._errors if event.enforcement_level == "mandatory" else self._advice
+        kept.setdefault(urn, []).append(text)
+
     def _tell(self, urn: str) -> None:
         if self._on_progress is not None:
             name = urn.rsplit("::", 1)[-1]
             self._on_progress(len(set(self.finished)), len(self._started), name)
+
+
+def _texts(said: Mapping[str, list[str]]) -> list[str]:
+    """Return each text once, with all resources that it was said of by URN; the program's first."""
+    of_program: list[str] = []
+    names: dict[tuple[str, str], list[str]] = {}
+    for urn, messages in said.items():
+        told = [readable(message) for message in messages if not _SUMMARY.search(message)]
+        text = "\n".join(dict.fromkeys(told))
+        resource = Resource(urn=urn, type=_type_of(urn))
+        if not text:
+            continue
+        if not urn or resource.type == "pulumi:pulumi:Stack":
+            of_program.append(text)
+        else:
+            names.setdefault((resource.kind, text), []).append(repr(resource.name))
+    of_resources = [f"{kind} {', '.join(of)}: {text}" for (kind, text), of in names.items()]
+    return [*of_program, *of_resources]
 
 
 @contextmanager
@@ -303,13 +327,20 @@ def _engine_stops_first(interrupts: list[int]) -> Generator[None, None, None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _call(stack: automation.Stack, verb: str, collector: _Collector, plan: Path) -> dict[str, Any]:
+def _call(
+    stack: automation.Stack,
+    verb: str,
+    collector: _Collector,
+    plan: Path,
+    policy_packs: list[str],
+) -> dict[str, Any]:
     """Run one operation and return the stack outputs where it leaves any, secrets masked."""
     outputs: automation.OutputMap = {}
     match verb:
         case "up":
             result = stack.up(
                 color="never",
+                policy_packs=policy_packs,
                 on_output=collector.on_output,
                 on_error=collector.on_output,
                 on_event=collector.on_event,
@@ -320,6 +351,7 @@ def _call(stack: automation.Stack, verb: str, collector: _Collector, plan: Path)
             stack.preview(
                 color="never",
                 plan=str(plan),
+                policy_packs=policy_packs,
                 on_output=collector.on_output,
                 on_error=collector.on_output,
                 on_event=collector.on_event,

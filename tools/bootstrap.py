@@ -60,6 +60,8 @@ def set_up(parts: Sequence[str]) -> dict[str, str]:
     for part in parts:
         if part == ENGINE_PART:
             folders += find_engine(environment)
+            # The engine starts the policy pack by a program that it looks for on PATH.
+            folders.append(ROOT / "policies" / "bin")
         elif part == custom_resources.PART:
             custom_resources.ensure_definitions()
         else:

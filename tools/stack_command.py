@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,16 @@ from tools.console import SetupError, say
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 VERBS: Final = ("preview", "up", "destroy")
+POLICIES: Final[Mapping[str, tuple[str, ...]]] = {
+    "1": ("--policy-pack", "policies"),
+    "teardown": (
+        *("--policy-pack", "policies"),
+        *("--policy-pack-config", "policies/teardown.json"),
+    ),
+    "0": (),
+}
+"""What `pulumi preview|up` gets, by the variable POLICIES: the policy pack, the pack without the
+rule that data is protected, which a teardown starts with, or no pack."""
 LOGIN_FIX: Final = """log in to where the state shall live, one of:
     pulumi login gs://<bucket>          a bucket of your own (also s3://, azblob://)
     pulumi login                        Pulumi Cloud
@@ -60,6 +70,23 @@ def check_login() -> None:
     raise SetupError(f"the backend does not answer: {answer.stderr.strip()}", fix=LOGIN_FIX)
 
 
+def policy_arguments(verb: str) -> tuple[str, ...]:
+    """Arguments by which the policy pack has its say; `destroy` asks no policy.
+
+    Raises:
+        SetupError: POLICIES is none of the values that mean something.
+    """
+    if verb == "destroy":
+        return ()
+    chosen = os.environ.get("POLICIES") or "1"
+    if chosen not in POLICIES:
+        raise SetupError(
+            f"POLICIES={chosen} means nothing",
+            fix="leave it out, or set it to teardown (see docs/policies.md) or 0 (no policies)",
+        )
+    return POLICIES[chosen]
+
+
 def stack_exists(stack: str) -> bool:
     """Whether the backend knows the stack.
 
@@ -92,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: RET503 (exec n
     verb, stack, rest = given[0], (given[1] if len(given) > 1 else ""), given[2:]
     try:
         check_stack(stack)
+        policies = policy_arguments(verb)
         check_login()
         if not stack_exists(stack):
             if verb == "destroy":
@@ -107,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: RET503 (exec n
         say(str(error))
         return 1
     os.chdir(ROOT)
-    os.execvp("pulumi", ["pulumi", verb, "--stack", stack, *rest])  # noqa: S606
+    os.execvp("pulumi", ["pulumi", verb, "--stack", stack, *policies, *rest])  # noqa: S606
 
 
 if __name__ == "__main__":

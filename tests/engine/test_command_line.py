@@ -45,6 +45,7 @@ def test_the_demo_prints_one_json_document(document: dict[str, Any]) -> None:
         "applications",
         "cost",
         "warnings",
+        "advice",
         "outputs",
         "seconds",
         "changed",

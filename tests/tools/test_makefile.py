@@ -37,6 +37,7 @@ def test_help_is_what_make_alone_does() -> None:
         (["demo"], "python -m sandbox demo --stack 'gke'"),
         (["demo", "STACK=local", "JSON=1"], "python -m sandbox demo --stack 'local' --json"),
         (["demo", "JSON=0"], "python -m sandbox demo --stack 'gke'"),
+        (["demo", "POLICIES=0"], "python -m sandbox demo --stack 'gke' --no-policies"),
         (["demo", "CONFIG=a b.yaml"], "python -m sandbox demo --stack 'gke' --config 'a b.yaml'"),
         (["bench"], "python -m sandbox bench"),
         (["check", "STACK=local"], "python -m stacks.check 'Pulumi.local.yaml'"),

@@ -26,6 +26,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(stack_command, "ROOT", tmp_path)
     monkeypatch.setattr("tools.stack_command.os.execvp", handover)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("POLICIES", raising=False)
     return tmp_path
 
 
@@ -42,13 +43,54 @@ def calls(folder: Path) -> list[str]:
 
 
 def test_pulumi_takes_over_with_the_verb_the_stack_and_the_arguments(project: Path) -> None:
-    with pytest.raises(Handover, match=r"^pulumi preview --stack gke --diff$"):
+    with pytest.raises(
+        Handover, match=r"^pulumi preview --stack gke --policy-pack policies --diff$"
+    ):
         stack_command.main(["preview", "gke", "--diff"])
     assert not any("init" in call for call in calls(project))
 
 
+@pytest.mark.parametrize(
+    ("chosen", "handed_on"),
+    [
+        ("1", " --policy-pack policies"),
+        ("", " --policy-pack policies"),
+        ("0", ""),
+        ("teardown", " --policy-pack policies --policy-pack-config policies/teardown.json"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_the_policies_have_their_say_unless_they_are_told_not_to(
+    chosen: str, handed_on: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POLICIES", chosen)
+    with pytest.raises(Handover, match=rf"^pulumi up --stack gke{handed_on}$"):
+        stack_command.main(["up", "gke"])
+
+
+@pytest.mark.usefixtures("project")
+def test_destroy_asks_no_policy() -> None:
+    with pytest.raises(Handover, match=r"^pulumi destroy --stack gke$"):
+        stack_command.main(["destroy", "gke"])
+
+
+def test_policies_that_mean_nothing_are_refused_before_pulumi_is_asked(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("POLICIES", "off")
+    assert stack_command.main(["up", "gke"]) == 1
+    assert "POLICIES=off means nothing" in capsys.readouterr().err
+    assert not (project / "calls").exists()
+
+
+def test_the_files_that_are_handed_on_are_there() -> None:
+    for arguments in stack_command.POLICIES.values():
+        for path in arguments[1::2]:
+            assert (Path(__file__).resolve().parents[2] / path).exists()
+
+
 def test_a_stack_that_the_backend_does_not_know_is_made_and_not_selected(project: Path) -> None:
-    with pytest.raises(Handover, match=r"^pulumi up --stack local$"):
+    with pytest.raises(Handover, match=r"^pulumi up --stack local --policy-pack policies$"):
         stack_command.main(["up", "local"])
     assert "stack init local --no-select" in calls(project)
 
