@@ -1,10 +1,9 @@
 """The `hetzner` section: a k3s cluster on Hetzner Cloud."""
 
 import ipaddress
-import re
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from components.contract import GpuProfile
 from components.platform.config import DnsLabel, Section
@@ -16,14 +15,10 @@ from components.substrate.hetzner_topology import (
     Location,
     WorkerPool,
 )
+from stacks.config.hetzner.addresses import AllowedCidr, PrivateCidr
+from stacks.config.hetzner.gpu import HetznerGpu
+from stacks.config.hetzner.servers import HetznerControlPlane, HetznerWorkerPool
 
-_SERVER_TYPE: Final = re.compile(r"(cx|cpx|cax|ccx)[0-9]{2}")
-_GPU_LIKE: Final = re.compile(r"gex|gpu|nvidia|rtx|tesla|[ahlt][0-9]{1,3}\b", re.IGNORECASE)
-_LABEL_NAME: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
-_LABEL_KEY: Final = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{_LABEL_NAME}")
-_LABEL_VALUE: Final = re.compile(rf"({_LABEL_NAME})?")
-
-_WIDEST_ALLOWED_PREFIX: Final = 8
 _MAX_SOURCES: Final = 100
 """Source networks of one firewall rule (Hetzner Docs, "Firewalls FAQ")."""
 _SMALLEST_NETWORK_PREFIX: Final = 24
@@ -34,214 +29,6 @@ _POD_PREFIX: Final = 24
 """Kubernetes gives every node a /24 of the pod range (kube-controller-manager's default)."""
 _SPARE_ADDRESSES: Final = 16
 """Left free in the node subnet: its own reserved addresses and the load balancers."""
-_PRIVATE_RANGES: Final = tuple(
-    ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-)
-
-
-def _server_type(value: str) -> str:
-    if _SERVER_TYPE.fullmatch(value):
-        return value
-    if _GPU_LIKE.search(value):
-        msg = (
-            f"{value!r} is no cloud server: Hetzner Cloud has no server with a GPU; "
-            "take a type such as cpx42 here, and describe dedicated GPU servers in hetzner.gpu"
-        )
-        raise ValueError(msg)
-    msg = f"{value!r} is no name of a cloud server type; write one such as cpx32, cx43 or ccx23"
-    raise ValueError(msg)
-
-
-ServerType = Annotated[
-    str,
-    AfterValidator(_server_type),
-    Field(
-        description="a Hetzner Cloud server type: cx, cpx, cax or ccx and two digits",
-        examples=["cpx32"],
-    ),
-]
-
-
-def _ipv4_network(value: str) -> str:
-    try:
-        network = ipaddress.ip_network(value, strict=False)
-    except ValueError as error:
-        msg = f"{value!r} is not a network in CIDR form; write one such as 203.0.113.0/24"
-        raise ValueError(msg) from error
-    if isinstance(network, ipaddress.IPv6Network):
-        msg = (
-            f"{value!r} is IPv6, and the nodes and their API are reached over IPv4; "
-            "write an IPv4 network"
-        )
-        raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError alone
-    if str(network) != value:
-        msg = f"{value!r} is not in canonical form; write {network}"
-        raise ValueError(msg)
-    return value
-
-
-def _allowed_network(value: str) -> str:
-    network = ipaddress.IPv4Network(_ipv4_network(value))
-    if network.prefixlen < _WIDEST_ALLOWED_PREFIX:
-        msg = (
-            f"{value!r} opens the Kubernetes API to much of the internet; "
-            "write the networks that you work from, for example 203.0.113.7/32"
-        )
-        raise ValueError(msg)
-    return value
-
-
-def _private_network(value: str) -> str:
-    network = ipaddress.IPv4Network(_ipv4_network(value))
-    if not any(network.subnet_of(private) for private in _PRIVATE_RANGES):
-        msg = (
-            f"{value!r} is not private; take a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
-        )
-        raise ValueError(msg)
-    return value
-
-
-AllowedCidr = Annotated[
-    str,
-    AfterValidator(_allowed_network),
-    Field(description="an IPv4 network in canonical CIDR form", examples=["203.0.113.0/24"]),
-]
-PrivateCidr = Annotated[str, AfterValidator(_private_network)]
-Product = Annotated[
-    str,
-    Field(
-        pattern=rf"^{_LABEL_NAME}$",
-        description="a value of the node label nvidia.com/gpu.product",
-        examples=["NVIDIA-RTX-4000-SFF-Ada-Generation"],
-    ),
-]
-
-
-def _node_label(key: str, value: str) -> None:
-    if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
-        msg = f"{key}={value} is not a Kubernetes label; write one such as workload: batch"
-        raise ValueError(msg)
-    prefix = key.rpartition("/")[0]
-    reserved = prefix.endswith(("kubernetes.io", "k8s.io"))
-    if reserved and not prefix.endswith(("node.kubernetes.io", "kubelet.kubernetes.io")):
-        msg = (
-            f"kubelet may not set the label {key}, and refuses to start with it; "
-            "use a prefix of your own, or node.kubernetes.io/"
-        )
-        raise ValueError(msg)
-
-
-class Taint(Section):
-    """One taint of every node of a pool."""
-
-    key: str = Field(
-        pattern=rf"^{_LABEL_KEY.pattern}$",
-        description="a Kubernetes label key",
-        examples=["dedicated"],
-    )
-    value: str = Field(
-        default="",
-        pattern=rf"^{_LABEL_VALUE.pattern}$",
-        description="a Kubernetes label value",
-    )
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] = "NoSchedule"
-
-    def __str__(self) -> str:
-        """Return the taint as kubelet takes it."""
-        return f"{self.key}={self.value}:{self.effect}"
-
-
-class HetznerControlPlane(Section):
-    """The servers that run the Kubernetes API and etcd."""
-
-    count: Literal[1, 3, 5] = Field(
-        default=1, description="etcd needs an odd number: 3 outlive one server, 5 outlive two"
-    )
-    server_type: ServerType | None = Field(
-        default=None, description="left out, cpx32 in Europe and ccx23 elsewhere"
-    )
-    schedulable: bool = Field(default=False, description="Whether workloads may run beside etcd.")
-
-
-class HetznerWorkerPool(Section):
-    """Servers of one type that run workloads."""
-
-    name: DnsLabel = Field(examples=["platform"])
-    server_type: ServerType | None = Field(
-        default=None, description="left out, cpx42 in Europe and ccx33 elsewhere"
-    )
-    count: int = Field(ge=0, le=100, examples=[3])
-    labels: dict[str, str] = Field(default_factory=dict, max_length=20)
-    taints: tuple[Taint, ...] = Field(default=(), max_length=20)
-
-    @field_validator("labels")
-    @classmethod
-    def _labels_are_allowed(cls, labels: dict[str, str]) -> dict[str, str]:
-        for key, value in labels.items():
-            _node_label(key, value)
-        return labels
-
-    @field_validator("name")
-    @classmethod
-    def _name_is_free(cls, name: str) -> str:
-        if name == "control-plane":
-            msg = "'control-plane' is taken by the control plane; write another name"
-            raise ValueError(msg)
-        return name
-
-
-class HetznerGpu(Section):
-    """Dedicated GPU servers that join the cluster. Hetzner Cloud itself has no GPU."""
-
-    managed_by: Literal["gpu-operator", "none"] = Field(
-        default="none",
-        description="gpu-operator installs NVIDIA's: driver, device plugin, DCGM",
-    )
-    products: tuple[Product, ...] = Field(
-        default=(),
-        validate_default=True,
-        description="values of the node label nvidia.com/gpu.product",
-        examples=[["NVIDIA-RTX-4000-SFF-Ada-Generation"]],
-    )
-    max_gpus: int = Field(
-        default=0,
-        ge=0,
-        le=10_000,
-        validate_default=True,
-        description="GPUs of all servers",
-        examples=[1],
-    )
-    max_gpus_per_node: int = Field(
-        default=0,
-        ge=0,
-        le=16,
-        validate_default=True,
-        description="GPUs of the largest server",
-        examples=[1],
-    )
-
-    @field_validator("products", "max_gpus", "max_gpus_per_node")
-    @classmethod
-    def _promises_match_who_manages_them(
-        cls, value: tuple[str, ...] | int, info: ValidationInfo
-    ) -> tuple[str, ...] | int:
-        managed_by = info.data.get("managed_by")
-        if managed_by == "none" and value:
-            msg = "nobody makes these GPUs schedulable; set managed_by: gpu-operator, or remove it"
-            raise ValueError(msg)
-        if managed_by == "gpu-operator" and not value:
-            msg = "is missing; say what your dedicated GPU servers have, or set managed_by: none"
-            raise ValueError(msg)
-        return value
-
-    @field_validator("max_gpus_per_node")
-    @classmethod
-    def _one_node_is_part_of_all(cls, value: int, info: ValidationInfo) -> int:
-        total = info.data.get("max_gpus")
-        if isinstance(total, int) and value > total > 0:
-            msg = f"one server cannot hold more than all {total} GPUs; correct one of the two"
-            raise ValueError(msg)
-        return value
 
 
 class HetznerConfig(Section):
