@@ -47,6 +47,8 @@ class ControlPlane:
     server_type: str
     schedulable: bool
     """Whether workloads may run beside etcd."""
+    audit_log: bool
+    """Whether the API server writes down who asked for what."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +61,16 @@ class WorkerPool:
     labels: Mapping[str, str]
     taints: tuple[str, ...]
     """As kubelet takes them: `key=value:Effect`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ObjectStorage:
+    """A bucket of S3-compatible object storage, which exists already."""
+
+    endpoint: str
+    """Host of the S3 API, without scheme."""
+    region: str
+    bucket: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,6 +88,10 @@ class HetznerTopology:
     control_plane: ControlPlane
     worker_pools: tuple[WorkerPool, ...]
     gpu: GpuProfile
+    wireguard: bool
+    """Whether Cilium encrypts what pods of different nodes send each other."""
+    object_storage: ObjectStorage | None
+    """Where snapshots of etcd go as well; None keeps them on the servers alone."""
     deletion_protection: bool
 
     @property

@@ -18,6 +18,7 @@ from components.substrate.hetzner_topology import (
 from stacks.config.hetzner.addresses import AllowedCidr, PrivateCidr
 from stacks.config.hetzner.gpu import HetznerGpu
 from stacks.config.hetzner.servers import HetznerControlPlane, HetznerWorkerPool
+from stacks.config.hetzner.stores import HetznerObjectStorage
 
 _MAX_SOURCES: Final = 100
 """Source networks of one firewall rule (Hetzner Docs, "Firewalls FAQ")."""
@@ -69,6 +70,14 @@ class HetznerConfig(Section):
         max_length=50,
     )
     gpu: HetznerGpu = HetznerGpu()
+    wireguard: bool = Field(
+        default=False,
+        description="Whether Cilium encrypts what pods of different nodes send each other.",
+    )
+    object_storage: HetznerObjectStorage | None = Field(
+        default=None,
+        description="Where snapshots of etcd are copied to; left out, they stay on the servers.",
+    )
     deletion_protection: bool = Field(
         default=False,
         description="Hetzner refuses to delete or rebuild the control plane, its addresses and the "
@@ -199,6 +208,7 @@ class HetznerConfig(Section):
                 count=self.control_plane.count,
                 server_type=_given(self.control_plane.server_type, control_plane_type),
                 schedulable=self.control_plane.schedulable,
+                audit_log=self.control_plane.audit_log,
             ),
             worker_pools=tuple(
                 WorkerPool(
@@ -216,6 +226,10 @@ class HetznerConfig(Section):
                 products=self.gpu.products,
                 max_gpus=self.gpu.max_gpus,
                 max_gpus_per_node=self.gpu.max_gpus_per_node,
+            ),
+            wireguard=self.wireguard,
+            object_storage=(
+                None if self.object_storage is None else self.object_storage.topology()
             ),
             deletion_protection=self.deletion_protection,
         )

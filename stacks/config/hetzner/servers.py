@@ -83,6 +83,10 @@ class HetznerControlPlane(Section):
         default=None, description="left out, cpx32 in Europe and ccx23 elsewhere"
     )
     schedulable: bool = Field(default=False, description="Whether workloads may run beside etcd.")
+    audit_log: bool = Field(
+        default=True,
+        description="Whether the API server writes down who asks for what, not what Secrets hold.",
+    )
 
 
 class HetznerWorkerPool(Section):
