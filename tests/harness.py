@@ -229,6 +229,7 @@ class Registration:
     provider: str | None
     """Logical name of the explicit provider; None for the default provider."""
     create_timeout: str
+    update_timeout: str
 
     @property
     def parent_name(self) -> str:
@@ -386,6 +387,7 @@ class Recorder(MockMonitor):
             ),
             provider=request.provider.split("::")[3] if request.provider else None,
             create_timeout=request.customTimeouts.create,
+            update_timeout=request.customTimeouts.update,
         )
         with self._lock:
             self._refuse(registration)

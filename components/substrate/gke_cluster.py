@@ -28,6 +28,9 @@ LOG_COMPONENTS: Final[Mapping[LogSource, str]] = {
 }
 """What GKE's API calls the sources of logs."""
 
+FIRST_POOL_DISK_GB: Final = 20
+"""Enough for the node image, which is all that the pool that GKE insists on ever runs."""
+
 WINDOW_ANCHOR: Final = dt.date(2026, 1, 5)
 """A Monday, from which the maintenance windows are counted; GKE wants the first one dated."""
 
@@ -102,6 +105,10 @@ class GkeCluster(pulumi.ComponentResource):
             initial_node_count=1,
             node_config=gcp.container.ClusterNodeConfigArgs(
                 machine_type="e2-medium",
+                # By default it has 100 GB of SSD in each zone, more than a new project's quota
+                # (terraform-google-kubernetes-engine, issue 1795).
+                disk_type="pd-standard",
+                disk_size_gb=FIRST_POOL_DISK_GB,
                 service_account=args.node_account,
                 oauth_scopes=["https://www.googleapis.com/auth/cloud-platform"],
                 shielded_instance_config=gcp.container.ClusterNodeConfigShieldedInstanceConfigArgs(
@@ -128,6 +135,9 @@ class GkeCluster(pulumi.ComponentResource):
             enable_intranode_visibility=args.intranode_visibility,
             private_cluster_config=gcp.container.ClusterPrivateClusterConfigArgs(
                 enable_private_nodes=True,
+                # Without any address Google calls the endpoint private, whatever is asked; unsaid,
+                # each preview would take that back (terraform-provider-google, change 18386).
+                enable_private_endpoint=by_dns,
                 master_ipv4_cidr_block=args.control_plane_cidr,
             ),
             control_plane_endpoints_config=(

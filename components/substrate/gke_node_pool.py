@@ -37,6 +37,13 @@ FLEX_START_SECONDS: Final = 604_800
 """Seven days, the longest that Google lets a flex-start node live (GKE docs,
 "About flex-start")."""
 
+DRAIN_MINUTES: Final = 60
+"""How long GKE waits for the pods of one node in an upgrade (GKE docs, "Node upgrade
+strategies")."""
+
+START_MINUTES: Final = 60
+"""For new machines of a pool, which with GPUs have a driver to install."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GkeNodePoolArgs:
@@ -164,6 +171,11 @@ class GkeNodePool(pulumi.ComponentResource):
             ),
             opts=pulumi.ResourceOptions(
                 parent=self,
+                # Another machine type or disk takes as long as an upgrade does, and the provider
+                # gives up after two hours.
+                custom_timeouts=None
+                if args.upgrade is None
+                else pulumi.CustomTimeouts(update=f"{_upgrade_minutes(args)}m"),
                 ignore_changes=[
                     "initialNodeCount",
                     # Machines that come with local disks get one of these from GKE, and taking it
@@ -190,6 +202,19 @@ def _check(name: str, args: GkeNodePoolArgs) -> None:
         raise ValueError(f"{name}: upgrade is None with capacity flex-start, and only there")
     if args.preloaded_images and not args.image_streaming:
         raise ValueError(f"{name}: preloaded_images need image_streaming")
+
+
+def _upgrade_minutes(args: GkeNodePoolArgs) -> int:
+    """Return how long GKE may take to give a pool of the largest size new nodes."""
+    upgrade = args.upgrade
+    if upgrade is None:
+        raise ValueError("nodes that run out are not upgraded")
+    at_once, soak = upgrade.max_surge + upgrade.max_unavailable, 0
+    each = DRAIN_MINUTES
+    if upgrade.strategy == "blue-green":
+        at_once, soak = upgrade.batch_nodes, upgrade.soak_minutes
+        each += upgrade.batch_soak_minutes
+    return START_MINUTES + -(-args.max_nodes // at_once) * each + soak
 
 
 def _upgrade_settings(upgrade: GkeUpgrade) -> gcp.container.NodePoolUpgradeSettingsArgs:

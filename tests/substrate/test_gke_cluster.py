@@ -70,6 +70,11 @@ def test_the_pool_that_gke_insists_on_goes_and_never_runs_as_the_default_account
     assert account == "llmp-nodes@my-project.iam.gserviceaccount.com"
 
 
+def test_the_pool_that_gke_insists_on_fits_the_disk_quota_of_a_new_project() -> None:
+    config = build().one(CLUSTER).inputs["nodeConfig"]
+    assert (config["diskType"], config["diskSizeGb"]) == ("pd-standard", 20)
+
+
 def test_the_removed_pool_cannot_replace_the_cluster_later() -> None:
     assert {"nodeConfig", "initialNodeCount"} <= set(build().one(CLUSTER).ignore_changes)
 
@@ -80,6 +85,14 @@ def test_by_default_the_control_plane_has_a_name_that_iam_guards_and_no_open_add
     assert endpoints["dnsEndpointConfig"] == {"allowExternalTraffic": True}
     assert endpoints["ipEndpointsConfig"] == {"enabled": False}
     assert "masterAuthorizedNetworksConfig" not in inputs
+
+
+def test_what_google_answers_of_the_endpoint_is_what_was_asked() -> None:
+    # The provider sends it with an address alone, but compares it always.
+    by_name = build().one(CLUSTER).inputs["privateClusterConfig"]
+    assert by_name["enablePrivateEndpoint"] is True
+    by_address = build(topology=topology(control_plane=BY_ADDRESS)).one(CLUSTER)
+    assert by_address.inputs["privateClusterConfig"]["enablePrivateEndpoint"] is False
 
 
 def test_an_address_is_reached_from_the_listed_networks_only() -> None:

@@ -124,6 +124,26 @@ def test_spot_and_gpu_pools_take_any_zone_that_has_machines() -> None:
 # Settings, one by one
 
 
+@pytest.mark.parametrize(
+    ("changes", "minutes"),
+    [
+        ({"max_nodes": 8}, 60 + 8 * 60),
+        ({"max_nodes": 8, "upgrade": dataclasses.replace(SURGE, max_surge=3)}, 60 + 3 * 60),
+        ({"max_nodes": 3, "upgrade": BLUE_GREEN}, 60 + 2 * 65 + 30),
+    ],
+)
+def test_an_update_is_waited_for_as_long_as_gke_may_take(
+    changes: dict[str, Any], minutes: int
+) -> None:
+    built_pool = pool(build(gpu_pools=(gpu_pool(**changes),)), "l4")
+    assert built_pool.update_timeout == f"{minutes}m"
+
+
+def test_nodes_that_run_out_are_not_waited_for() -> None:
+    flex_start = gpu_pool(capacity="flex-start", upgrade=None)
+    assert pool(build(gpu_pools=(flex_start,)), "l4").update_timeout == ""
+
+
 def test_zones_are_those_of_the_pool_where_it_names_some() -> None:
     zones = ("us-central1-b", "us-central1-c")
     recorder = build(
@@ -395,9 +415,7 @@ def replacing(old: Registration, new: Registration) -> set[str]:
     """Return the changed inputs that would replace a pool, its name and ignored ones left out."""
     row = rules.load("gcp").types[POOL]
     assert "nodeConfig.spot" in row.immutable
-    changes = compare(
-        old.inputs, new.inputs, immutable=row.immutable
-    )
+    changes = compare(old.inputs, new.inputs, immutable=row.immutable)
     paths = {rule_path(change.path) for change in changes if change.replaces} - {"name"}
     return {path for path in paths if not path.startswith(tuple(new.ignore_changes))}
 
