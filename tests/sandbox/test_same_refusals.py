@@ -44,9 +44,9 @@ BASES: dict[str, Inputs] = {
 }  # fmt: skip
 
 NOON = "2026-01-31T12:00:00Z"
-RECURRING = {"startTime": NOON, "endTime": "2026-01-31T16:00:00+02:00", "recurrence": "FREQ=DAILY"}
+RECURRING = {"startTime": NOON, "endTime": "2026-01-31T18:00:00+02:00", "recurrence": "FREQ=DAILY"}
 DAILY = {"startTime": "03:00"}
-EXCLUSION = {"exclusionName": "x", "startTime": NOON, "endTime": NOON}
+EXCLUSION = {"exclusionName": "x", "startTime": NOON, "endTime": "2026-02-01T12:00:00Z"}
 
 
 def _window(**changes: str) -> Inputs:
