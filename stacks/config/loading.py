@@ -129,6 +129,17 @@ def _concerns(path: str, replaced: str) -> bool:
     return replaced in (WHOLE_STACK, path) or path.startswith((f"{replaced}.", f"{replaced}["))
 
 
+def _stands_by_itself(path: str, replaced: set[str]) -> bool:
+    """Return whether what is wrong with a value after the first round is a mistake of its own.
+
+    A value in which nothing was replaced was checked in the first round: it is wrong beside another
+    one, which was replaced. And what was put in its place is not the user's.
+    """
+    if any(_concerns(path, one) for one in replaced):
+        return False
+    return any(_concerns(one, path) for one in replaced)
+
+
 def _check(
     model: type[BaseModel],
     data: dict[str, Any],
@@ -136,7 +147,8 @@ def _check(
     replaced: set[str],
 ) -> BaseModel | None:
     emptied: set[str] = set()
-    for _ in range(_ROUNDS):
+    for attempt in range(_ROUNDS):
+        first = attempt == 0
         try:
             return model.model_validate_json(json.dumps(data))
         except ValidationError as error:
@@ -149,8 +161,9 @@ def _check(
         problems.extend(
             problem_of(model, detail)
             for detail in details
-            # It may look wrong only because of what was taken out of it.
+            # It may look wrong only because of what was taken out of it, or put in beside it.
             if path_of(detail["loc"]) not in emptied
+            and (first or _stands_by_itself(path_of(detail["loc"]), replaced))
         )
         # Deepest and last first, so that removing a list element moves no other one.
         locations = {_without_tags(detail["loc"]): detail for detail in details}

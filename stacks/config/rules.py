@@ -325,6 +325,38 @@ def _gke_edge_address(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _gke_unread(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
+    if not isinstance(stack, GkeStack):
+        return
+    gke = stack.gke
+    registry, backups = (
+        mapping(mapping(raw.get("gke")).get(key)) for key in ("registry", "backups")
+    )
+    unread = {
+        "registry.cached_days": (gke.registry.pull_through, "registry.pull_through: true"),
+        "registry.untagged_days": (gke.registry.models, "registry.models: true"),
+        "backups.bucket": (gke.backups.enabled, "backups.enabled: true"),
+        "backups.retention_days": (gke.backups.enabled, "backups.enabled: true"),
+    }
+    for path, (is_read, switch) in unread.items():
+        section, _, key = path.partition(".")
+        if not is_read and key in (registry if section == "registry" else backups):
+            yield Problem(
+                path=f"gke.{path}",
+                message="nobody reads it: what it is for is off",
+                fix=f"set gke.{switch}, or remove {key}",
+            )
+    if stack.platform.enabled and not profile_includes(stack.platform.profile, "llm-gateway"):
+        for key in ("bucket", "retention_days"):
+            if gke.backups.enabled and key in backups:
+                yield Problem(
+                    path=f"gke.backups.{key}",
+                    message="nobody reads it: the database comes with the LLM gateway, and without "
+                    "one there is no bucket",
+                    fix=f"set platform.profile: llm-gateway, or remove {key}",
+                )
+
+
 def _edge_and_identity(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
     platform = stack.platform
     written = mapping(raw.get("platform"))
@@ -1026,6 +1058,7 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _dns,
     _gke_dns_zone,
     _gke_edge_address,
+    _gke_unread,
     _edge_and_identity,
     _secrets,
     _names,

@@ -59,6 +59,8 @@ FULL_EDGE: dict[str, Any] = {
 
 BUCKET = {"kind": "google-cloud-storage", "bucket": "backups", "retention_days": 7}
 
+L4 = {"name": "l4", "accelerator": "nvidia-l4"}
+
 CANARY = {"weight": 10, "engine_image": "docker.io/vllm/vllm-openai@sha256:" + "f" * 64}
 
 EGRESS: dict[str, Any] = {"platform.features": {"egress": True}}
@@ -249,6 +251,151 @@ BAD = [
         path="gke.control_plane.logs",
         says="without those of the system",
         fix="add system",
+    ),
+    Bad(
+        mistake="a time in a year that no calendar counts windows in",
+        change={
+            "gke.control_plane": {
+                "maintenance": {
+                    "exclusions": [
+                        {
+                            "name": "past",
+                            "scope": "no_upgrades",
+                            "start": "0001-01-01T00:00:00Z",
+                            "end": "0001-01-02T00:00:00Z",
+                        }
+                    ]
+                }
+            }
+        },
+        path="gke.control_plane.maintenance.exclusions[0].start",
+        says="does not have the right form",
+        fix="2026-12-20T00:00:00Z",
+    ),
+    Bad(
+        mistake="a key for Secrets with characters that Cloud KMS does not take",
+        change={
+            "gke.control_plane": {
+                "secrets_encryption_key": "projects/my-keys/locations/us-central1/keyRings/a"
+                "/cryptoKeys/b\n"
+            }
+        },
+        path="gke.control_plane.secrets_encryption_key",
+        says="does not have the right form",
+        fix="write something like",
+    ),
+    Bad(
+        mistake="half of the internet as a network of operators",
+        change={
+            "gke.control_plane": {
+                "endpoint": "ip",
+                "authorized_networks": ["0.0.0.0/1", "128.0.0.0/1"],
+            }
+        },
+        path="gke.control_plane.authorized_networks[0]",
+        says="lets one in 2 addresses there are reach the control plane",
+        fix="list the networks of your operators",
+    ),
+    Bad(
+        mistake="an address of an operator without its prefix length",
+        change={"gke.control_plane": {"endpoint": "ip", "authorized_networks": ["203.0.113.7"]}},
+        path="gke.control_plane.authorized_networks[0]",
+        says="203.0.113.7 is not how Google spells a range",
+        fix="write 203.0.113.7/32",
+    ),
+    Bad(
+        mistake="a range with a mask in place of its prefix length",
+        change={"gke.network": {"node_cidr": "10.0.0.0/255.255.252.0"}},
+        path="gke.network.node_cidr",
+        says="is not how Google spells a range",
+        fix="write 10.0.0.0/22",
+    ),
+    Bad(
+        mistake="a platform on machines that GKE fills by itself",
+        change={"gke.platform_pool": {"machine_type": "e2-micro"}},
+        path="gke.platform_pool.machine_type",
+        says="e2-micro has too little memory",
+        fix="take a type such as e2-standard-4",
+    ),
+    Bad(
+        mistake="a platform on TPUs",
+        change={"gke.platform_pool": {"machine_type": "ct5lp-hightpu-1t"}},
+        path="gke.platform_pool.machine_type",
+        says="has TPUs",
+        fix="take a type such as e2-standard-4",
+    ),
+    Bad(
+        mistake="one image preloaded twice",
+        change={
+            "gke.gpu_pools": [
+                {
+                    "name": "l4",
+                    "accelerator": "nvidia-l4",
+                    "image_streaming": True,
+                    "preloaded_images": ["projects/my-project/global/images/vllm"] * 2,
+                }
+            ]
+        },
+        path="gke.gpu_pools[0].preloaded_images",
+        says="stands twice",
+        fix="write each image once",
+    ),
+    Bad(
+        mistake="a name of a reservation that Compute Engine does not take",
+        change={
+            "gke.gpu_pools": [
+                {
+                    "name": "l4",
+                    "accelerator": "nvidia-l4",
+                    "capacity": "reservation",
+                    "reservation": "r" * 64,
+                }
+            ]
+        },
+        path="gke.gpu_pools[0].reservation",
+        says="does not have the right form",
+        fix="l4-reserved",
+    ),
+    Bad(
+        mistake="a budget that no number of the API holds",
+        change={
+            "gke.budget": {"billing_account": "012345-6789AB-CDEF01", "monthly": 10**19},
+        },
+        path="gke.budget.monthly",
+        says="is out of range",
+        fix="1000000000000 or less",
+    ),
+    Bad(
+        mistake="how long caches keep images, without caches",
+        change={"gke.registry": {"cached_days": 7}},
+        path="gke.registry.cached_days",
+        says="nobody reads it",
+        fix="set gke.registry.pull_through: true",
+    ),
+    Bad(
+        mistake="how long model images are kept, without a repository for them",
+        change={"gke.registry": {"models": False, "untagged_days": 7}},
+        path="gke.registry.untagged_days",
+        says="nobody reads it",
+        fix="set gke.registry.models: true",
+    ),
+    Bad(
+        mistake="the name of a bucket that is switched off",
+        change={"gke.backups": {"enabled": False, "bucket": "example-backups"}},
+        path="gke.backups.bucket",
+        says="nobody reads it",
+        fix="set gke.backups.enabled: true",
+    ),
+    Bad(
+        mistake="how long backups of a database are kept that is not there",
+        change={
+            "platform.profile": "serving",
+            "tenants": REMOVED,
+            "gke.backups": {"retention_days": 7},
+        },
+        path="gke.backups.retention_days",
+        says="without one there is no bucket",
+        fix="set platform.profile: llm-gateway",
     ),
     Bad(
         mistake="an accelerator that GKE does not sell",
@@ -1994,6 +2141,39 @@ def test_a_list_is_not_too_short_without_its_one_wrong_element() -> None:
         "platform.guardrails": {"masked_entities": ["EMAIL"]},
     }
     assert only_paths(change) == ["platform.guardrails.masked_entities[0]"]
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"gke.region": "Iowa", "gke.zone": "europe-west4-a"}, "gke.region"),
+        (
+            {"gke.gpu_pools": [{**L4, "capacity": "reservations", "reservation": "l4-reserved"}]},
+            "gke.gpu_pools[0].capacity",
+        ),
+        (
+            {"gke.gpu_pools": [{**L4, "accelerator": "a100", "accelerators_per_node": 16}]},
+            "gke.gpu_pools[0].accelerator",
+        ),
+        (
+            {"gke.control_plane": {"endpoint": "IP", "authorized_networks": ["203.0.113.0/24"]}},
+            "gke.control_plane.endpoint",
+        ),
+        (
+            {"gke.control_plane": {"maintenance": {"days": ["sunday", "wed"], "hours": 8}}},
+            "gke.control_plane.maintenance.days[1]",
+        ),
+        (
+            {"gke.network": {"node_cidr": "10.0.0.0/33", "pod_cidr": "10.0.0.0/14"}},
+            "gke.network.node_cidr",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_value_is_not_wrong_beside_what_stands_in_for_another(
+    change: dict[str, Any], path: str
+) -> None:
+    assert only_paths(change) == [path]
 
 
 def test_a_canary_does_not_lack_the_weights_that_are_wrong() -> None:

@@ -34,7 +34,7 @@ def nodes_at_most(config: GkeConfig) -> int:
 def test_a_pod_range_that_cannot_hold_the_pools_is_refused_with_the_sum_and_the_fix() -> None:
     message = messages(network={"pod_cidr": "10.4.0.0/24"})[""]
     assert "grow to 5 nodes while they are upgraded (4 platform + 1 l4)" in message
-    assert "pod_cidr 10.4.0.0/24 has room for 1 nodes (a /24 each); take a /21" in message
+    assert "pod_cidr 10.4.0.0/24 has room for 1 node (a /24 each); take a /21" in message
     assert "node_cidr" not in message
 
 
@@ -71,7 +71,8 @@ def test_too_few_reserved_addresses_for_the_ports_of_all_nodes_are_refused() -> 
     # 64 512 ports of an address, 1024 for each of 63 nodes.
     parse(network={"nat_addresses": 1}, **gpu_pool(max_nodes=58, upgrade=SURGE))
     message = messages(network={"nat_addresses": 1}, **gpu_pool(max_nodes=59, upgrade=SURGE))[""]
-    assert "nat_addresses 1 have ports for 63 nodes (64_512 each, 1024 a node); set 2" in message
+    assert "1 is enough for the ports of 63 nodes (64512 an address, 1024 a node)" in message
+    assert message.endswith("set 2; or lower max_nodes")
     parse(network={"nat_addresses": 0}, **gpu_pool(max_nodes=59, upgrade=SURGE))
 
 

@@ -13,16 +13,25 @@ _PRIVATE: Final = tuple(
 )
 
 
+MIN_AUTHORIZED_BITS: Final = 8
+"""The largest network that one owner has, such as 10.0.0.0/8. Two halves of the internet are as
+open as the whole."""
+
+
 def ip_network(value: str) -> ipaddress.IPv4Network:
     """Return a range as addresses.
 
     Raises:
-        ValueError: it is no IPv4 range.
+        ValueError: it is no IPv4 range, or not spelled as Google spells it.
     """
     try:
-        return ipaddress.IPv4Network(value)
+        network = ipaddress.IPv4Network(value)
     except ValueError as error:
         raise ValueError(f"{error}; write an IPv4 range such as 10.0.0.0/20") from error
+    # Python reads a lone address and masks too.
+    if str(network) != value:
+        raise ValueError(f"{value} is not how Google spells a range; write {network}")
+    return network
 
 
 def _private_network(value: str) -> str:
@@ -41,10 +50,13 @@ def _private_network(value: str) -> str:
 
 
 def _authorized_network(value: str) -> str:
-    if ip_network(value).prefixlen == 0:
+    network = ip_network(value)
+    if network.prefixlen < MIN_AUTHORIZED_BITS:
+        share = 2**network.prefixlen
+        internet = "the whole internet" if share == 1 else f"one in {share} addresses there are"
         raise ValueError(
-            f"{value} lets the whole internet reach the control plane; list the networks of your "
-            "operators, or use endpoint: dns, where IAM decides"
+            f"{value} lets {internet} reach the control plane; list the networks of your "
+            f"operators, of a /{MIN_AUTHORIZED_BITS} at most, or use endpoint: dns with its IAM"
         )
     return value
 

@@ -48,7 +48,7 @@ no exclusion outlives that."""
 MAX_AUTHORIZED_NETWORKS: Final = 100
 """Of one cluster (GKE docs, "About control plane access")."""
 
-_TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
+_TIME: Final = r"^20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
 
 
 def _moment(value: str) -> dt.datetime:
@@ -96,8 +96,8 @@ class GkeMaintenanceExclusionConfig(Section):
             raise ValueError(f"{value} is not after start {start}; write a later end")
         if info.data.get("scope") == "no_upgrades" and length > MAX_FULL_EXCLUSION:
             raise ValueError(
-                f"scope no_upgrades lasts {length.days} days here, and GKE takes "
-                f"{MAX_FULL_EXCLUSION.days} at most; write an earlier end, or scope: "
+                f"scope no_upgrades lasts {length / dt.timedelta(days=1):.6g} days here, and GKE "
+                f"takes {MAX_FULL_EXCLUSION.days} at most; write an earlier end, or scope: "
                 "no_minor_or_node_upgrades, which lets security fixes of the control plane in"
             )
         return value
@@ -238,7 +238,8 @@ class GkeControlPlaneConfig(Section):
     maintenance: GkeMaintenanceConfig = GkeMaintenanceConfig()
     secrets_encryption_key: str | None = Field(
         default=None,
-        pattern=r"^projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+$",
+        pattern=r"^projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/locations/[a-z0-9-]+"
+        r"/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}$",
         description="A key of Cloud KMS in the cluster's region, which is there already: it "
         "encrypts Secrets before they are stored. Losing the key loses the cluster.",
         examples=[

@@ -32,6 +32,10 @@ PORTS_PER_ADDRESS: Final = 64_512
 NODES_PER_NAT_ADDRESS: Final = PORTS_PER_ADDRESS // MIN_PORTS_PER_NODE
 
 
+def _nodes(count: int) -> str:
+    return "1 node" if count == 1 else f"{count} nodes"
+
+
 class GkeNetworkConfig(Section):
     """The cluster's own network. None of its ranges can change later."""
 
@@ -105,7 +109,7 @@ class GkeNetworkConfig(Section):
         if nodes > room:
             bits = 32 - (nodes + RESERVED_SUBNET_ADDRESSES - 1).bit_length()
             found.append(
-                f"network.node_cidr {node_range} has room for {room} nodes "
+                f"network.node_cidr {node_range} has room for {_nodes(room)} "
                 f"({node_range.num_addresses} addresses, {RESERVED_SUBNET_ADDRESSES} of them "
                 f"Google's); take a /{bits}"
             )
@@ -113,14 +117,14 @@ class GkeNetworkConfig(Section):
         if nodes > room:
             bits = POD_CIDR_BITS_PER_NODE - (nodes - 1).bit_length()
             found.append(
-                f"network.pod_cidr {pod_range} has room for {room} nodes (a "
+                f"network.pod_cidr {pod_range} has room for {_nodes(room)} (a "
                 f"/{POD_CIDR_BITS_PER_NODE} each); take a /{bits}"
             )
         room = self.nat_addresses * NODES_PER_NAT_ADDRESS
         if self.nat_addresses and nodes > room:
             found.append(
-                f"network.nat_addresses {self.nat_addresses} have ports for {room} nodes "
-                f"({PORTS_PER_ADDRESS:_} each, {MIN_PORTS_PER_NODE} a node); set "
+                f"network.nat_addresses: {self.nat_addresses} is enough for the ports of {room} "
+                f"nodes ({PORTS_PER_ADDRESS} an address, {MIN_PORTS_PER_NODE} a node); set "
                 f"{-(-nodes // NODES_PER_NAT_ADDRESS)}"
             )
         return found

@@ -23,6 +23,12 @@ MACHINE_FAMILY: Final = re.compile(r"^[a-z]+([0-9]+)")
 FIRST_GENERATION_WITHOUT_PERSISTENT_DISK: Final = 4
 """From N4, C4 and so on machines take Hyperdisk alone (Compute Engine docs, "Machine families")."""
 
+USUAL_MACHINE: Final = "a type such as e2-standard-4 or n2-standard-4"
+
+TINY_MACHINES: Final = frozenset({"e2-micro", "e2-small", "f1-micro", "g1-small"})
+"""Machines with up to 2 GiB. GKE keeps a quarter of the first four for itself (GKE docs, "Plan GKE
+Standard node sizes"), its agents want the rest, and f1-micro it does not take at all."""
+
 MAX_UPGRADING: Final = 20
 """Nodes of a pool that GKE upgrades at once (Kubernetes Engine API, UpgradeSettings)."""
 
@@ -183,6 +189,18 @@ class GkePlatformPoolConfig(Section):
     def _no_gpu(cls, value: str) -> str:
         if value.startswith(("a2-", "a3-", "a4-", "g2-", "g4-")):
             raise ValueError(f"{value} has GPUs; describe GPU nodes in gke.gpu_pools")
+        if value.startswith(("ct", "tpu")):
+            raise ValueError(f"{value} has TPUs, which nothing here uses; take {USUAL_MACHINE}")
+        return value
+
+    @field_validator("machine_type")
+    @classmethod
+    def _is_large_enough(cls, value: str) -> str:
+        if value in TINY_MACHINES:
+            raise ValueError(
+                f"{value} has too little memory: GKE and its agents take most of what it has; take "
+                f"{USUAL_MACHINE}"
+            )
         return value
 
     @field_validator("machine_type")
@@ -196,8 +214,7 @@ class GkePlatformPoolConfig(Section):
             )
         if value.startswith("t2a-"):
             raise ValueError(
-                f"{value} is Arm, which GKE taints and nothing here tolerates; take a type such as "
-                "e2-standard-4 or n2-standard-4"
+                f"{value} is Arm, which GKE taints and nothing here tolerates; take {USUAL_MACHINE}"
             )
         return value
 
@@ -242,7 +259,7 @@ class GkeGpuPoolConfig(Section):
     reservation: str | None = Field(
         default=None,
         validate_default=True,
-        pattern=r"^(projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/reservations/)?[a-z]([a-z0-9-]*[a-z0-9])?$",
+        pattern=r"^(projects/[a-z][a-z0-9-]{4,28}[a-z0-9]/reservations/)?[a-z]([a-z0-9-]{0,61}[a-z0-9])?$",
         description="Name of the reservation, with capacity: reservation; one that another project "
         "shares is written projects/<project>/reservations/<name>.",
         examples=["l4-reserved"],
@@ -371,6 +388,9 @@ class GkeGpuPoolConfig(Section):
     @field_validator("preloaded_images")
     @classmethod
     def _images_are_streamed(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        for image in value:
+            if value.count(image) > 1:
+                raise ValueError(f"{image} stands twice; write each image once")
         if value and info.data.get("image_streaming") is False:
             raise ValueError(
                 "GKE reads preloaded images through image streaming; set image_streaming: true"

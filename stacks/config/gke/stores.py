@@ -111,6 +111,9 @@ class GkeBackupsConfig(Section):
 MAX_BUDGET_CHANNELS: Final = 5
 """Notification channels of one budget (Cloud Billing Budget API)."""
 
+MAX_BUDGET: Final = 10**12
+"""More than anybody has. The API itself ends where 64 bits do."""
+
 MAX_THRESHOLD: Final = 10
 """Ten times the budget: whoever writes more means percent."""
 
@@ -140,7 +143,10 @@ class GkeBudgetConfig(Section):
         examples=["012345-6789AB-CDEF01"],
     )
     monthly: int = Field(
-        ge=1, description="in the currency of the billing account", examples=[1000]
+        ge=1,
+        le=MAX_BUDGET,
+        description="in the currency of the billing account",
+        examples=[1000],
     )
     thresholds: Thresholds = Field(
         default=(0.5, 0.9, 1.0),
