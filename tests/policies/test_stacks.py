@@ -172,7 +172,7 @@ def test_what_a_config_may_say_is_weighed_by_tier(
         (GCP_CLUSTER, "nodeConfig.serviceAccount", ..., "own-identities"),
         (GCP_CLUSTER, "workloadIdentityConfig", ..., "workload-identity"),
         (GCP_CLUSTER, "privateClusterConfig.enablePrivateNodes", ..., "private-nodes"),
-        (GCP_CLUSTER, "controlPlaneEndpointsConfig.ipEndpointsConfig", ..., "nothing-public"),
+        (GCP_CLUSTER, "network", "default", "nothing-public"),
         (GCP_CLUSTER, "deletionProtection", ..., "data-protected"),
         (GCP_CLUSTER, "resourceLabels", ..., "cost-labels"),
         (GCP_NODE_POOL, "nodeConfig.workloadMetadataConfig", ..., "workload-identity"),
