@@ -33,6 +33,7 @@ TOKENS = {
     "llmp:substrate:GpuOperator",
     "llmp:substrate:HetznerAddons",
     "llmp:substrate:HetznerApi",
+    "llmp:substrate:HetznerApiLoadBalancer",
     "llmp:substrate:HetznerCertificates",
     "llmp:substrate:HetznerControlPlane",
     "llmp:substrate:HetznerFirewall",

@@ -1,4 +1,4 @@
-"""What reaches the servers of a cluster from the internet: the API from given networks, ICMP."""
+"""What reaches the servers of a cluster from the internet: ICMP, and the API where config says."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,11 @@ class HetznerFirewallArgs:
 class HetznerFirewall(pulumi.ComponentResource):
     """One firewall for the control plane, one for workers.
 
-    Hetzner's firewalls filter public interfaces alone, and what no rule allows in is dropped: no
-    SSH, no node ports. Nodes and load balancers talk over the private network. Nothing is kept from
-    going out. Servers carry the id from their creation on, so none is ever open for a moment.
+    Hetzner's firewalls filter public interfaces alone, and what no rule allows in is dropped, by
+    IPv4 and IPv6: no SSH, no node ports. Without `api_allowed_cidrs` the API is not let in either:
+    it is reached through its load balancer. Nodes and load balancers talk over the private network,
+    where nothing is filtered. Nothing is kept from going out. Servers carry the id from their
+    creation on, so none is ever open for a moment.
     """
 
     control_plane_id: pulumi.Output[int]
@@ -40,20 +42,19 @@ class HetznerFirewall(pulumi.ComponentResource):
             protocol="icmp",
             source_ips=["0.0.0.0/0", "::/0"],
         )
+        api = hcloud.FirewallRuleArgs(
+            description="Kubernetes API",
+            direction="in",
+            protocol="tcp",
+            port=str(API_PORT),
+            source_ips=list(topology.api_allowed_cidrs),
+        )
         control_plane = hcloud.Firewall(
             f"{name}-control-plane",
             name=topology.physical_name("control-plane"),
             labels=topology.resource_labels,
-            rules=[
-                hcloud.FirewallRuleArgs(
-                    description="Kubernetes API",
-                    direction="in",
-                    protocol="tcp",
-                    port=str(API_PORT),
-                    source_ips=list(topology.api_allowed_cidrs),
-                ),
-                icmp,
-            ],
+            # Hetzner refuses a rule without a source.
+            rules=[api, icmp] if topology.api_allowed_cidrs else [icmp],
             opts=pulumi.ResourceOptions(parent=self),
         )
         workers = hcloud.Firewall(

@@ -2,7 +2,8 @@
 
 Pure functions from plain data to text. A server is told once, before it exists, and never again:
 there is no SSH into it. Sources of the settings: k3s documentation ("Server", "Agent", "Using
-Custom CA Certificates"), and the source of k3s for what a join token holds.
+Custom CA Certificates", "CIS Hardening Guide", "k3s etcd-snapshot"), and the source of k3s for what
+a join token holds.
 
 The binary is checked against the list of checksums of its own release, over TLS: that finds a
 broken download, not a release that was replaced.
@@ -16,10 +17,15 @@ from typing import Any, Final
 
 import yaml
 
+from components.substrate.hetzner_audit import audit_arguments, audit_policy
 from components.substrate.hetzner_topology import API_PORT, HetznerTopology, WorkerPool
 
 USER_DATA_LIMIT: Final = 32 * 1024
 """Bytes of user data that a server takes (Hetzner Cloud API, POST /servers)."""
+
+METADATA_ADDRESS: Final = "169.254.169.254"
+"""Where a server asks for its user data. Hetzner answers over IPv4 alone (Hetzner Docs, "Server
+Metadata"), and Cilium drops whatever else a pod sends while it runs without IPv6."""
 
 CONTAINERD_FOLDER: Final = "/var/lib/rancher/k3s/agent/etc/containerd"
 CONTAINERD_SOCKET: Final = "/run/k3s/containerd/containerd.sock"
@@ -27,10 +33,26 @@ CONTAINERD_SOCKET: Final = "/run/k3s/containerd/containerd.sock"
 
 CONTROL_PLANE_TAINT: Final = "node-role.kubernetes.io/control-plane=true:NoSchedule"
 
+SNAPSHOT_SCHEDULE: Final = "0 */6 * * *"
+"""When each control-plane server takes a snapshot of etcd, in UTC: what a disaster loses at most is
+six hours."""
+
+SNAPSHOT_RETENTION: Final = 28
+"""Snapshots that each control-plane server keeps on its disk: a week."""
+
+SNAPSHOT_STORE_SECRET: Final = "k3s-etcd-snapshot-s3-config"  # noqa: S105 - a name, not a value
+"""The Secret in kube-system that says where snapshots are copied to; see `HetznerSnapshotStore`."""
+
+ENCRYPTION_PROVIDER: Final = "secretbox"
+"""How k3s encrypts Secrets in etcd: authenticated, where its default of AES-CBC is not (Kubernetes
+documentation, "Encrypting Confidential Data at Rest"). The same on every server, for good."""
+
+AUDIT_POLICY_PATH: Final = "/etc/rancher/k3s/audit-policy.yaml"
+
 _DATA: Final = "/var/lib/rancher/k3s"
 _INSTALLER: Final = "/usr/local/sbin/llmp-install-k3s"
 _GUARD: Final = "/usr/local/sbin/llmp-guard-metadata"
-_METADATA: Final = "169.254.169.254/32"
+_METADATA: Final = f"{METADATA_ADDRESS}/32"
 _RELEASES: Final = "https://github.com/k3s-io/k3s/releases/download"
 _NETWORK_WAIT_SECONDS: Final = 600
 
@@ -131,7 +153,11 @@ def server_config(
         **joins,
         "agent-token": tokens.agent,
         "node-name": topology.control_plane_name(index),
-        "tls-san": [public_address, topology.control_plane_address(index)],
+        "tls-san": [
+            public_address,
+            topology.control_plane_address(index),
+            topology.load_balancer_address,
+        ],
         "cluster-cidr": topology.pod_cidr,
         "service-cidr": topology.service_cidr,
         "cluster-dns": topology.cluster_dns,
@@ -142,7 +168,19 @@ def server_config(
         "disable-helm-controller": True,
         "disable": ["traefik", "servicelb", "local-storage"],
         "secrets-encryption": True,
+        "secrets-encryption-provider": ENCRYPTION_PROVIDER,
+        "etcd-snapshot-schedule-cron": SNAPSHOT_SCHEDULE,
+        "etcd-snapshot-retention": SNAPSHOT_RETENTION,
+        # By the Secret's name and nothing else, whether or not there is one: k3s reads it at each
+        # snapshot and only warns where it is missing, so that a store can be named, changed and
+        # taken away without touching a server.
+        "etcd-s3": True,
+        "etcd-s3-config-secret": SNAPSHOT_STORE_SECRET,
         "write-kubeconfig-mode": "0600",
+        "kube-apiserver-arg": (
+            list(audit_arguments(AUDIT_POLICY_PATH)) if topology.control_plane.audit_log else []
+        ),
+        "protect-kernel-defaults": True,
         "kubelet-arg": ["cloud-provider=external"],
         "node-taint": [] if topology.control_plane.schedulable else [CONTROL_PLANE_TAINT],
     }
@@ -164,6 +202,7 @@ def agent_config(
         "node-label": [f"llmp.dev/pool={pool.name}"]
         + [f"{key}={value}" for key, value in sorted(pool.labels.items())],
         "node-taint": list(pool.taints),
+        "protect-kernel-defaults": True,
         "kubelet-arg": ["cloud-provider=external"],
     }
 
@@ -186,7 +225,12 @@ def control_plane_user_data(
     Raises:
         UserDataTooLargeError: Hetzner would refuse it.
     """
-    files = {} if authorities is None else authorities.files()
+    files = {
+        f"{_DATA}/server/tls/{path}": content
+        for path, content in ({} if authorities is None else authorities.files()).items()
+    }
+    if config["kube-apiserver-arg"]:
+        files[AUDIT_POLICY_PATH] = _yaml(audit_policy())
     return _user_data("server", config, files, node_cidr=node_cidr, version=version)
 
 
@@ -205,13 +249,13 @@ def agent_user_data(config: Mapping[str, Any], *, node_cidr: str, version: str) 
 
 
 def _api_url(topology: HetznerTopology) -> str:
-    return f"https://{topology.control_plane_address(0)}:{API_PORT}"
+    return f"https://{topology.join_address}:{API_PORT}"
 
 
 def _user_data(
     command: str,
     config: Mapping[str, Any],
-    authority_files: Mapping[str, str],
+    more_files: Mapping[str, str],
     *,
     node_cidr: str,
     version: str,
@@ -219,10 +263,7 @@ def _user_data(
     service = "k3s" if command == "server" else "k3s-agent"
     files = [
         _file("/etc/rancher/k3s/config.yaml", _yaml(config), "0600"),
-        *(
-            _file(f"{_DATA}/server/tls/{path}", content, "0600")
-            for path, content in authority_files.items()
-        ),
+        *(_file(path, content, "0600") for path, content in more_files.items()),
         _file(_GUARD, _GUARD_SCRIPT, "0700"),
         _file("/etc/systemd/system/llmp-guard-metadata.service", _GUARD_UNIT, "0644"),
         _file(f"/etc/systemd/system/{service}.service", _service_unit(command), "0644"),
@@ -319,10 +360,17 @@ ExecStart={_GUARD}
 WantedBy=multi-user.target
 """
 
-# One node holds many pods with many watches each; the defaults of 128 and 65536 run out.
+# One node holds many pods with many watches each; the defaults of 128 and 65536 run out. The others
+# are what kubelet wants: with protect-kernel-defaults it ends rather than set them by itself.
 _SYSCTL: Final = """\
 fs.inotify.max_user_instances = 8192
 fs.inotify.max_user_watches = 524288
+kernel.keys.root_maxbytes = 25000000
+kernel.keys.root_maxkeys = 1000000
+kernel.panic = 10
+kernel.panic_on_oops = 1
+vm.overcommit_memory = 1
+vm.panic_on_oom = 0
 """
 
 

@@ -1,4 +1,4 @@
-"""The private network of a cluster on Hetzner Cloud, and the subnet of its cloud servers."""
+"""The private network of a cluster on Hetzner Cloud, with its subnets."""
 
 from dataclasses import dataclass
 
@@ -19,8 +19,9 @@ class HetznerNetworkArgs:
 class HetznerNetwork(pulumi.ComponentResource):
     """The network through which nodes talk to each other, to the API and to load balancers.
 
-    It owns no server and no route: pods travel in Cilium's tunnel. The part of `network_cidr`
-    outside `node_cidr` is free for a vSwitch subnet of dedicated servers.
+    It owns no server, no route and no vSwitch: that one is made in Robot, with its dedicated
+    servers. Pods travel in Cilium's tunnel, so that no route of the network has to be told to the
+    vSwitch. Hetzner's gateways lead from one subnet to the other.
     """
 
     network_name: pulumi.Output[str]
@@ -30,7 +31,7 @@ class HetznerNetwork(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: HetznerNetworkArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """Create the network and its cloud subnet."""
+        """Create the network and its subnets."""
         super().__init__("llmp:substrate:HetznerNetwork", name, None, opts)
         topology = args.topology
         network = hcloud.Network(
@@ -49,6 +50,17 @@ class HetznerNetwork(pulumi.ComponentResource):
             ip_range=topology.node_cidr,
             opts=pulumi.ResourceOptions(parent=self),
         )
+        if topology.vswitch is not None:
+            hcloud.NetworkSubnet(
+                f"{name}-vswitch",
+                network_id=numeric_id(network),
+                type="vswitch",
+                vswitch_id=topology.vswitch.id,
+                network_zone=topology.network_zone,
+                ip_range=topology.vswitch.cidr,
+                # One after the other: Hetzner locks a network that it changes.
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[subnet]),
+            )
         self.network_name = network.name
         self.subnet_id = subnet.id.apply(str)
         self.register_outputs({"network_name": self.network_name, "subnet_id": self.subnet_id})

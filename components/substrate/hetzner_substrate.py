@@ -14,11 +14,15 @@ from components.substrate.argocd import ArgoCd, ArgoCdArgs, ArgoCdSignIn
 from components.substrate.gpu_operator import GpuOperator, GpuOperatorArgs
 from components.substrate.hetzner_addons import HetznerAddons, HetznerAddonsArgs
 from components.substrate.hetzner_api import HetznerApi, HetznerApiArgs
+from components.substrate.hetzner_api_load_balancer import (
+    HetznerApiLoadBalancer,
+    HetznerApiLoadBalancerArgs,
+)
 from components.substrate.hetzner_certificates import HetznerCertificates, HetznerCertificatesArgs
 from components.substrate.hetzner_control_plane import HetznerControlPlane, HetznerControlPlaneArgs
 from components.substrate.hetzner_firewall import HetznerFirewall, HetznerFirewallArgs
 from components.substrate.hetzner_k3s import CONTAINERD_FOLDER, CONTAINERD_SOCKET, JoinTokens
-from components.substrate.hetzner_kubeconfig import kubeconfig
+from components.substrate.hetzner_kubeconfig import TLS_SERVER_NAME, kubeconfig
 from components.substrate.hetzner_network import HetznerNetwork, HetznerNetworkArgs
 from components.substrate.hetzner_node_pool import HetznerNodePool, HetznerNodePoolArgs
 from components.substrate.hetzner_topology import HetznerTopology, hetzner_contract
@@ -114,23 +118,26 @@ class HetznerSubstrate(pulumi.ComponentResource):
             )
             for pool in topology.worker_pools
         ]
+        door = _api_door(name, topology, control_plane, network, in_cloud)
         self.kubeconfig = pulumi.Output.secret(
             pulumi.Output.all(
-                control_plane.api_address,
+                door.address,
                 certificates.server_ca,
                 certificates.admin_certificate,
                 certificates.admin_key,
-            ).apply(lambda values: _kubeconfig(topology.cluster_name, values))
+            ).apply(lambda values: _kubeconfig(topology.cluster_name, door, values))
         )
         first_server = control_plane.servers[0]
         api = HetznerApi(
             f"{name}-api",
             HetznerApiArgs(
-                api_address=control_plane.api_address,
+                api_address=door.address,
+                tls_server_name=door.tls_server_name,
                 server_ca=certificates.server_ca,
                 client_certificate=certificates.admin_certificate,
                 client_key=certificates.admin_key,
                 first_server=first_server,
+                after=door.after,
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -195,11 +202,48 @@ class HetznerSubstrate(pulumi.ComponentResource):
         )
 
 
-def _kubeconfig(cluster_name: str, values: list[Any]) -> str:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _ApiDoor:
+    """Where the program and its users reach the API."""
+
+    address: pulumi.Input[str]
+    tls_server_name: str | None = None
+    after: tuple[pulumi.Resource, ...] = ()
+
+
+def _api_door(
+    name: str,
+    topology: HetznerTopology,
+    control_plane: HetznerControlPlane,
+    network: HetznerNetwork,
+    opts: pulumi.ResourceOptions,
+) -> _ApiDoor:
+    mode = topology.control_plane.load_balancer
+    if mode == "none":
+        return _ApiDoor(address=control_plane.api_address)
+    balancer = HetznerApiLoadBalancer(
+        f"{name}-api-balancer",
+        HetznerApiLoadBalancerArgs(topology=topology, subnet_id=network.subnet_id),
+        opts,
+    )
+    if mode == "public":
+        # Certificates can't name the public address: the servers may be older than it.
+        return _ApiDoor(
+            address=balancer.public_address,
+            tls_server_name=TLS_SERVER_NAME,
+            after=balancer.ready,
+        )
+    if topology.api_allowed_cidrs:
+        return _ApiDoor(address=control_plane.api_address, after=balancer.ready)
+    return _ApiDoor(address=topology.load_balancer_address, after=balancer.ready)
+
+
+def _kubeconfig(cluster_name: str, door: _ApiDoor, values: list[Any]) -> str:
     api_address, server_ca, client_certificate, client_key = values
     return kubeconfig(
         cluster_name=cluster_name,
         api_address=api_address,
+        tls_server_name=door.tls_server_name,
         server_ca=server_ca,
         client_certificate=client_certificate,
         client_key=client_key,

@@ -20,6 +20,7 @@ WITH_GPU: Final[dict[str, Any]] = {
         "max_gpus_per_node": 1,
     }
 }
+VSWITCH: Final[dict[str, Any]] = {"vswitch": {"id": 4711, "cidr": "10.0.128.0/24"}}
 TOKEN: Final = "t" * 64
 
 

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from components.contract import GpuProfile, SecretStore, SubstrateContract
 from components.substrate.hetzner_topology import NETWORK_ZONES, hetzner_contract
-from tests.substrate.hetzner_samples import SMALLEST, WITH_GPU, config, topology
+from tests.substrate.hetzner_samples import SMALLEST, VSWITCH, WITH_GPU, config, topology
 
 
 def test_two_lines_make_a_cluster_with_one_control_plane_and_three_workers() -> None:
@@ -40,7 +40,7 @@ def test_control_plane_addresses_come_from_the_end_of_the_subnet() -> None:
 
 def test_the_network_is_only_as_wide_as_the_way_to_dedicated_servers() -> None:
     assert topology().underlay_mtu == 1450
-    assert topology(WITH_GPU).underlay_mtu == 1400
+    assert topology(VSWITCH).underlay_mtu == 1400
 
 
 def test_a_long_cluster_name_leaves_server_names_within_the_limit_and_apart() -> None:
@@ -171,4 +171,6 @@ def test_load_balancers_stay_on_the_private_network_and_in_the_location() -> Non
     assert _contract().load_balancer_annotations == {
         "load-balancer.hetzner.cloud/location": SMALLEST["location"],
         "load-balancer.hetzner.cloud/use-private-ip": "true",
+        "load-balancer.hetzner.cloud/disable-private-ingress": "true",
+        "load-balancer.hetzner.cloud/private-subnet-ip-range": "10.0.0.0/17",
     }

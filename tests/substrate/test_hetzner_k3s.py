@@ -121,7 +121,7 @@ def test_what_the_first_server_is_told_does_not_depend_on_how_many_there_are() -
 
 
 def test_the_api_certificate_names_the_addresses_that_are_used() -> None:
-    assert _k3s(_server())["tls-san"] == ["192.0.2.1", "10.0.127.254"]
+    assert _k3s(_server())["tls-san"] == ["192.0.2.1", "10.0.127.254", "10.0.127.249"]
 
 
 def test_the_authorities_lie_in_place_before_k3s_first_starts() -> None:

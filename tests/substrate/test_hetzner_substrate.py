@@ -20,7 +20,7 @@ from components.contract import SubstrateContract
 from components.substrate.hetzner_addons import csi_values
 from components.versions import CILIUM, HCLOUD_CCM, HCLOUD_CSI, UBUNTU_IMAGE
 from tests.harness import Recorder, Registration, deploy
-from tests.substrate.hetzner_samples import TOKEN, WITH_GPU, program, topology
+from tests.substrate.hetzner_samples import TOKEN, VSWITCH, WITH_GPU, program, topology
 
 SERVER = "hcloud:index/server:Server"
 FIREWALL = "hcloud:index/firewall:Firewall"
@@ -38,7 +38,8 @@ def smallest() -> Recorder:
 
 @pytest.fixture(scope="module")
 def largest() -> Recorder:
-    return deploy(program({**HIGH, **WITH_GPU, "worker_pools": [{"name": "web", "count": 12}]}))
+    pools = {"worker_pools": [{"name": "web", "count": 12}]}
+    return deploy(program({**HIGH, **WITH_GPU, **VSWITCH, **pools}))
 
 
 def _release(recorder: Recorder, chart: str) -> Registration:

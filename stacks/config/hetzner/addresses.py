@@ -3,8 +3,13 @@
 import ipaddress
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
+from components.platform.config import Section
+from components.substrate.hetzner_topology import Vswitch
+
+_SMALLEST_VSWITCH_PREFIX: Final = 29
+"""Six addresses: the gateway's and five servers'."""
 _WIDEST_ALLOWED_PREFIX: Final = 8
 _PRIVATE_RANGES: Final = tuple(
     ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
@@ -56,3 +61,25 @@ AllowedCidr = Annotated[
     Field(description="an IPv4 network in canonical CIDR form", examples=["203.0.113.0/24"]),
 ]
 PrivateCidr = Annotated[str, AfterValidator(_private_network)]
+
+
+class HetznerVswitch(Section):
+    """A vSwitch of dedicated servers, as a subnet of the cluster's network."""
+
+    id: int = Field(ge=1, description="number of the vSwitch in Robot", examples=[12345])
+    cidr: PrivateCidr = Field(
+        description="Its subnet of network_cidr, beside that of the cloud servers.",
+        examples=["10.0.128.0/24"],
+    )
+
+    @field_validator("cidr")
+    @classmethod
+    def _has_room(cls, value: str) -> str:
+        if ipaddress.IPv4Network(value).prefixlen > _SMALLEST_VSWITCH_PREFIX:
+            msg = f"{value} has no room for servers; take a /{_SMALLEST_VSWITCH_PREFIX} or larger"
+            raise ValueError(msg)
+        return value
+
+    def topology(self) -> Vswitch:
+        """Return the same in the form that the substrate takes."""
+        return Vswitch(id=self.id, cidr=self.cidr)

@@ -10,18 +10,23 @@ from components.platform.config import DnsLabel, Section
 from components.substrate.gpu_profile import operator_profile
 from components.substrate.hetzner_topology import (
     NETWORK_ZONES,
+    PLACEMENT_GROUP_SIZE,
+    VSWITCH_ZONE,
+    Autoscaling,
     ControlPlane,
     HetznerTopology,
     Location,
     WorkerPool,
 )
-from stacks.config.hetzner.addresses import AllowedCidr, PrivateCidr
+from stacks.config.hetzner.addresses import AllowedCidr, HetznerVswitch, PrivateCidr
 from stacks.config.hetzner.gpu import HetznerGpu
-from stacks.config.hetzner.servers import HetznerControlPlane, HetznerWorkerPool
+from stacks.config.hetzner.servers import HetznerControlPlane, HetznerWorkerPool, zones_of
 from stacks.config.hetzner.stores import HetznerObjectStorage
 
 _MAX_SOURCES: Final = 100
 """Source networks of one firewall rule (Hetzner Docs, "Firewalls FAQ")."""
+_MAX_PLACEMENT_GROUPS: Final = 50
+"""Placement groups of one project (Hetzner Docs, "Placement Groups")."""
 _SMALLEST_NETWORK_PREFIX: Final = 24
 """Hetzner's API takes no smaller network (Hetzner Docs, "Networks FAQ")."""
 _LARGEST_SERVICE_PREFIX: Final = 12
@@ -49,6 +54,11 @@ class HetznerConfig(Section):
         validate_default=True,
         description="Subnet of the cloud servers; left out, the first half of network_cidr.",
     )
+    vswitch: HetznerVswitch | None = Field(
+        default=None,
+        validate_default=True,
+        description="How dedicated servers are reached; left out, there are none.",
+    )
     pod_cidr: PrivateCidr = Field(
         default="10.244.0.0/16",
         validate_default=True,
@@ -59,11 +69,14 @@ class HetznerConfig(Section):
         validate_default=True,
         description="Addresses of Services, outside network_cidr and pod_cidr.",
     )
+    control_plane: HetznerControlPlane = HetznerControlPlane()
     api_allowed_cidrs: tuple[AllowedCidr, ...] = Field(
-        description="networks that may reach the Kubernetes API, yours among them",
+        default=(),
+        validate_default=True,
+        description="networks that may reach the Kubernetes API at the servers, yours among them; "
+        "none only with control_plane.load_balancer",
         examples=[["203.0.113.0/24"]],
     )
-    control_plane: HetznerControlPlane = HetznerControlPlane()
     worker_pools: tuple[HetznerWorkerPool, ...] = Field(
         default=(HetznerWorkerPool(name="platform", count=3),),
         validate_default=True,
@@ -76,7 +89,8 @@ class HetznerConfig(Section):
     )
     object_storage: HetznerObjectStorage | None = Field(
         default=None,
-        description="Where snapshots of etcd are copied to; left out, they stay on the servers.",
+        description="Where snapshots of etcd and backups of the LLM gateway's database go; left "
+        "out, the former stay on the servers, and the latter are not made.",
     )
     deletion_protection: bool = Field(
         default=False,
@@ -86,8 +100,22 @@ class HetznerConfig(Section):
 
     @field_validator("api_allowed_cidrs")
     @classmethod
-    def _somebody_reaches_the_api(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
-        if not 1 <= len(networks) <= _MAX_SOURCES:
+    def _somebody_reaches_the_api(
+        cls, networks: tuple[str, ...], info: ValidationInfo
+    ) -> tuple[str, ...]:
+        control_plane = info.data.get("control_plane")
+        balancer = (
+            control_plane.load_balancer
+            if isinstance(control_plane, HetznerControlPlane)
+            else "private"
+        )
+        if balancer == "public" and networks:
+            msg = (
+                "keeps nobody out, since control_plane.load_balancer: public shows the API to "
+                "everybody; remove it, or set load_balancer: private"
+            )
+            raise ValueError(msg)
+        if len(networks) > _MAX_SOURCES or (balancer == "none" and not networks):
             msg = (
                 f"{len(networks)} networks, and one firewall rule takes 1 to {_MAX_SOURCES}; "
                 "write the network that this program runs from, for example 203.0.113.7/32"
@@ -115,6 +143,34 @@ class HetznerConfig(Section):
             msg = f"{value} is not inside network_cidr {network}; take a part of it, or none"
             raise ValueError(msg)
         return value
+
+    @field_validator("vswitch")
+    @classmethod
+    def _vswitch_can_be_coupled(
+        cls, vswitch: HetznerVswitch | None, info: ValidationInfo
+    ) -> HetznerVswitch | None:
+        location, network = info.data.get("location"), info.data.get("network_cidr")
+        if vswitch is None or location is None or network is None:
+            return vswitch
+        if NETWORK_ZONES[location] != VSWITCH_ZONE:
+            msg = (
+                f"a vSwitch is coupled in the zone {VSWITCH_ZONE} alone, and {location} is in "
+                f"{NETWORK_ZONES[location]}; remove vswitch, or move to fsn1, nbg1 or hel1"
+            )
+            raise ValueError(msg)
+        block, whole = ipaddress.IPv4Network(vswitch.cidr), ipaddress.IPv4Network(network)
+        if not block.subnet_of(whole):
+            msg = f"cidr {block} is not inside network_cidr {whole}; take a part of it"
+            raise ValueError(msg)
+        if "node_cidr" in info.data:
+            nodes = _node_subnet(info.data["node_cidr"], network)
+            if block.overlaps(ipaddress.IPv4Network(nodes)):
+                msg = (
+                    f"cidr {block} overlaps the subnet {nodes} of the cloud servers; take a part "
+                    "of network_cidr beside it, or set hetzner.node_cidr"
+                )
+                raise ValueError(msg)
+        return vswitch
 
     @field_validator("pod_cidr", "service_cidr")
     @classmethod
@@ -157,18 +213,48 @@ class HetznerConfig(Section):
         if (
             isinstance(control_plane, HetznerControlPlane)
             and not control_plane.schedulable
-            and sum(pool.count for pool in pools) == 0
+            and sum(pool.min_count for pool in pools) == 0
         ):
             msg = (
-                "no server may run workloads; add a pool with a count above 0, or set "
-                "hetzner.control_plane.schedulable: true"
+                "no server may run workloads; add a pool with a count above 0 or an "
+                "autoscaling.min above 0, or set hetzner.control_plane.schedulable: true"
             )
             raise ValueError(msg)
         return pools
 
+    @field_validator("worker_pools")
+    @classmethod
+    def _pools_are_in_the_zone(
+        cls, pools: tuple[HetznerWorkerPool, ...], info: ValidationInfo
+    ) -> tuple[HetznerWorkerPool, ...]:
+        location = info.data.get("location")
+        if location is None:
+            return pools
+        zone = NETWORK_ZONES[location]
+        for pool in pools:
+            if pool.location is not None and NETWORK_ZONES[pool.location] != zone:
+                near = ", ".join(place for place, of in NETWORK_ZONES.items() if of == zone)
+                msg = (
+                    f"pool {pool.name!r} is in {pool.location}, outside the cluster's network zone "
+                    f"{zone}, which its network does not leave; take {near}"
+                )
+                raise ValueError(msg)
+            _offered(f"pool {pool.name!r}", pool.server_type, location)
+        return pools
+
+    @field_validator("control_plane")
+    @classmethod
+    def _control_plane_is_offered(
+        cls, control_plane: HetznerControlPlane, info: ValidationInfo
+    ) -> HetznerControlPlane:
+        location = info.data.get("location")
+        if location is not None:
+            _offered("the control plane", control_plane.server_type, location)
+        return control_plane
+
     @model_validator(mode="after")
     def _servers_fit_their_ranges(self) -> Self:
-        nodes = self.control_plane.count + sum(pool.count for pool in self.worker_pools)
+        nodes = self.control_plane.count + sum(pool.max_count for pool in self.worker_pools)
         addresses = ipaddress.IPv4Network(self._node_cidr).num_addresses - _SPARE_ADDRESSES
         if nodes > addresses:
             msg = (
@@ -186,11 +272,21 @@ class HetznerConfig(Section):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _groups_fit_a_project(self) -> Self:
+        groups = self.topology().placement_groups
+        if groups > _MAX_PLACEMENT_GROUPS:
+            msg = (
+                f"worker_pools need {groups} placement groups, one for {PLACEMENT_GROUP_SIZE} "
+                f"servers of a pool, and a project has {_MAX_PLACEMENT_GROUPS}; take fewer pools, "
+                "or larger servers"
+            )
+            raise ValueError(msg)
+        return self
+
     @property
     def _node_cidr(self) -> str:
-        if self.node_cidr is not None:
-            return self.node_cidr
-        return str(next(ipaddress.IPv4Network(self.network_cidr).subnets()))
+        return _node_subnet(self.node_cidr, self.network_cidr)
 
     def topology(self) -> HetznerTopology:
         """Return the same in the form that the substrate takes, with every default filled in."""
@@ -201,6 +297,7 @@ class HetznerConfig(Section):
             location=self.location,
             network_cidr=self.network_cidr,
             node_cidr=self._node_cidr,
+            vswitch=None if self.vswitch is None else self.vswitch.topology(),
             pod_cidr=self.pod_cidr,
             service_cidr=self.service_cidr,
             api_allowed_cidrs=self.api_allowed_cidrs,
@@ -209,12 +306,17 @@ class HetznerConfig(Section):
                 server_type=_given(self.control_plane.server_type, control_plane_type),
                 schedulable=self.control_plane.schedulable,
                 audit_log=self.control_plane.audit_log,
+                load_balancer=self.control_plane.load_balancer,
             ),
             worker_pools=tuple(
                 WorkerPool(
                     name=pool.name,
                     server_type=_given(pool.server_type, worker_type),
-                    count=pool.count,
+                    location=self.location if pool.location is None else pool.location,
+                    count=0 if pool.count is None else pool.count,
+                    autoscaling=None
+                    if pool.autoscaling is None
+                    else Autoscaling(min=pool.autoscaling.min, max=pool.autoscaling.max),
                     labels=pool.labels,
                     taints=tuple(str(taint) for taint in pool.taints),
                 )
@@ -233,6 +335,22 @@ class HetznerConfig(Section):
             ),
             deletion_protection=self.deletion_protection,
         )
+
+
+def _node_subnet(node_cidr: str | None, network_cidr: str) -> str:
+    if node_cidr is not None:
+        return node_cidr
+    return str(next(ipaddress.IPv4Network(network_cidr).subnets()))
+
+
+def _offered(whose: str, server_type: str | None, location: Location) -> None:
+    zones = None if server_type is None else zones_of(server_type)
+    if zones is not None and NETWORK_ZONES[location] not in zones:
+        msg = (
+            f"{server_type} of {whose} is not offered in {NETWORK_ZONES[location]}, only in "
+            f"{' and '.join(zones)}; take a ccx type there, or leave server_type out"
+        )
+        raise ValueError(msg)
 
 
 def _given(value: str | None, default: str) -> str:

@@ -1,16 +1,22 @@
 """The cloud servers of the `hetzner` section: control plane and worker pools."""
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
 from components.platform.config import DnsLabel, Section
+from components.substrate.hetzner_topology import ApiLoadBalancer, Location
 
 LABEL_NAME: Final = r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 """A Kubernetes label value that is not empty."""
 
 _SERVER_TYPE: Final = re.compile(r"(cx|cpx|cax|ccx)[0-9]{2}")
+_ZONES: Final = (
+    (re.compile(r"cx[0-9]{2}|cax[0-9]{2}"), ("eu-central",)),
+    (re.compile(r"cpx[0-9]2"), ("eu-central", "ap-southeast")),
+)
+"""Network zones of the types that are not offered in all of them (Hetzner Docs, "Locations")."""
 _GPU_LIKE: Final = re.compile(r"gex|gpu|nvidia|rtx|tesla|[ahlt][0-9]{1,3}\b", re.IGNORECASE)
 _LABEL_KEY: Final = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{LABEL_NAME}")
 _LABEL_VALUE: Final = re.compile(rf"({LABEL_NAME})?")
@@ -37,6 +43,16 @@ ServerType = Annotated[
         examples=["cpx32"],
     ),
 ]
+
+
+def zones_of(server_type: str) -> tuple[str, ...] | None:
+    """Return the network zones that offer a server type; None for all of them."""
+    return next((zones for types, zones in _ZONES if types.fullmatch(server_type)), None)
+
+
+def is_arm(server_type: str) -> bool:
+    """Return whether servers of a type have ARM processors; all others are x86."""
+    return server_type.startswith("cax")
 
 
 def _node_label(key: str, value: str) -> None:
@@ -87,16 +103,65 @@ class HetznerControlPlane(Section):
         default=True,
         description="Whether the API server writes down who asks for what, not what Secrets hold.",
     )
+    load_balancer: ApiLoadBalancer = Field(
+        default="none",
+        description="private: nodes join through it, so that they do without the first server; "
+        "public: it shows the API to the internet, behind client certificates alone, since a load "
+        "balancer of Hetzner keeps nobody out",
+    )
+
+    @model_validator(mode="after")
+    def _arm_servers_keep_the_platform_away(self) -> Self:
+        if self.schedulable and self.server_type is not None and is_arm(self.server_type):
+            msg = (
+                f"{self.server_type} has ARM processors, and not every image of the platform is "
+                "made for them; take a cx, cpx or ccx type, or set schedulable: false"
+            )
+            raise ValueError(msg)
+        return self
+
+
+class HetznerAutoscaling(Section):
+    """How many servers the cluster autoscaler keeps in a pool."""
+
+    min: int = Field(ge=0, le=100, description="servers that are always there", examples=[1])
+    max: int = Field(ge=1, le=100, description="servers that there can be", examples=[5])
+
+    @field_validator("max")
+    @classmethod
+    def _max_is_not_below_min(cls, value: int, info: ValidationInfo) -> int:
+        least = info.data.get("min")
+        if isinstance(least, int) and value < least:
+            msg = f"max {value} is below min {least}; raise max, or lower min"
+            raise ValueError(msg)
+        return value
 
 
 class HetznerWorkerPool(Section):
-    """Servers of one type that run workloads."""
+    """Servers of one type in one location that run workloads.
+
+    Either `count` or `autoscaling` says how many there are.
+    """
 
     name: DnsLabel = Field(examples=["platform"])
     server_type: ServerType | None = Field(
         default=None, description="left out, cpx42 in Europe and ccx33 elsewhere"
     )
-    count: int = Field(ge=0, le=100, examples=[3])
+    location: Location | None = Field(
+        default=None,
+        description="left out, that of the cluster; a volume never leaves the location where its "
+        "first pod ran",
+        examples=["fsn1"],
+    )
+    count: int | None = Field(
+        default=None, ge=0, le=100, description="servers that this program makes", examples=[3]
+    )
+    autoscaling: HetznerAutoscaling | None = Field(
+        default=None,
+        description="servers that the cluster autoscaler makes when pods find no room, and deletes "
+        "when they are idle",
+        examples=[{"min": 1, "max": 5}],
+    )
     labels: dict[str, str] = Field(default_factory=dict, max_length=20)
     taints: tuple[Taint, ...] = Field(default=(), max_length=20)
 
@@ -114,3 +179,40 @@ class HetznerWorkerPool(Section):
             msg = "'control-plane' is taken by the control plane; write another name"
             raise ValueError(msg)
         return name
+
+    @model_validator(mode="after")
+    def _one_says_how_many(self) -> Self:
+        if (self.count is None) == (self.autoscaling is None):
+            msg = (
+                f"pool {self.name!r} needs either count or autoscaling; write count: 3 for servers "
+                "that stay, or autoscaling: {min: 1, max: 5} for as many as its pods need"
+            )
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _arm_servers_keep_others_away(self) -> Self:
+        if self.server_type is None or not is_arm(self.server_type):
+            return self
+        if not any(taint.effect != "PreferNoSchedule" for taint in self.taints):
+            msg = (
+                f"{self.server_type} has ARM processors, and not every image of the platform is "
+                "made for them; take a cx, cpx or ccx type, or keep the platform away with a taint "
+                "such as {key: kubernetes.io/arch, value: arm64}"
+            )
+            raise ValueError(msg)
+        return self
+
+    @property
+    def min_count(self) -> int:
+        """Servers that are always there."""
+        if self.autoscaling is not None:
+            return self.autoscaling.min
+        return 0 if self.count is None else self.count
+
+    @property
+    def max_count(self) -> int:
+        """Servers that there can be."""
+        if self.autoscaling is not None:
+            return self.autoscaling.max
+        return 0 if self.count is None else self.count
