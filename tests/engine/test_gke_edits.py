@@ -148,3 +148,18 @@ def test_the_first_reserved_things_are_added_without_touching_the_cluster(lab: L
     assert not {
         one for one in done if one[1] in ("Cluster", "NodePool") or one[0] in ("replace", "delete")
     }
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"zone": "us-central1-a"},
+        {"cluster_name": "other"},
+        {"network": {"control_plane_cidr": "172.16.1.0/28"}},
+    ],
+)
+def test_an_edit_that_takes_the_cluster_is_a_replacement_in_the_preview(
+    lab: Lab, edit: dict[str, Any]
+) -> None:
+    run = preview(lab, lambda stack: stack["gke"].update(edit))
+    assert ("replace", "Cluster") in at_google(run)
