@@ -1,6 +1,6 @@
 """The GPU machines that Google sells, and how: plain data from Google's documents.
 
-Sizes, GPUs and local disks are those of Compute Engine docs, "Accelerator-optimized machine family"
+Sizes and GPUs are those of Compute Engine docs, "Accelerator-optimized machine family"
 and "N1 machine series". GKE itself asks for no version that its release channels no longer have but
 one: nodes with RTX PRO 6000 need GKE 1.34 (GKE docs, "About GPUs in GKE").
 """
@@ -21,18 +21,6 @@ Accelerator = Literal[
 ]
 Capacity = Literal["on-demand", "spot", "flex-start", "reservation"]
 
-GPU_MEMORY_GIB: Final[Mapping[Accelerator, int]] = {
-    "nvidia-l4": 24,
-    "nvidia-tesla-t4": 16,
-    "nvidia-tesla-a100": 40,
-    "nvidia-a100-80gb": 80,
-    "nvidia-h100-80gb": 80,
-    "nvidia-h100-mega-80gb": 80,
-    "nvidia-rtx-pro-6000": 96,
-}
-"""Memory of one GPU as it is sold (Compute Engine docs, "GPU machine types"). Error correction and
-the driver take up to a tenth of it: nvidia-smi shows 15 GiB of a T4 and 22.5 GiB of an L4."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
@@ -42,8 +30,6 @@ class Machine:
     vcpus: int
     memory_gib: float
     """Of the host."""
-    local_ssds: int = 0
-    """Local disks of 375 GB that come with the type whether one asks for them or not."""
     capacity: tuple[Capacity, ...] = ("on-demand", "spot", "flex-start", "reservation")
     """How Google sells it."""
 
@@ -90,27 +76,19 @@ GPU_MACHINES: Final[Mapping[Accelerator, Mapping[int, tuple[Machine, ...]]]] = {
         16: (Machine(name="a2-megagpu-16g", vcpus=96, memory_gib=1360),),
     },
     "nvidia-a100-80gb": {
-        1: (Machine(name="a2-ultragpu-1g", vcpus=12, memory_gib=170, local_ssds=1),),
-        2: (Machine(name="a2-ultragpu-2g", vcpus=24, memory_gib=340, local_ssds=2),),
-        4: (Machine(name="a2-ultragpu-4g", vcpus=48, memory_gib=680, local_ssds=4),),
-        8: (Machine(name="a2-ultragpu-8g", vcpus=96, memory_gib=1360, local_ssds=8),),
+        1: (Machine(name="a2-ultragpu-1g", vcpus=12, memory_gib=170),),
+        2: (Machine(name="a2-ultragpu-2g", vcpus=24, memory_gib=340),),
+        4: (Machine(name="a2-ultragpu-4g", vcpus=48, memory_gib=680),),
+        8: (Machine(name="a2-ultragpu-8g", vcpus=96, memory_gib=1360),),
     },
     "nvidia-h100-80gb": {
-        1: (
-            Machine(name="a3-highgpu-1g", vcpus=26, memory_gib=234, local_ssds=2, capacity=_SHARED),
-        ),
-        2: (
-            Machine(name="a3-highgpu-2g", vcpus=52, memory_gib=468, local_ssds=4, capacity=_SHARED),
-        ),
-        4: (
-            Machine(
-                name="a3-highgpu-4g", vcpus=104, memory_gib=936, local_ssds=8, capacity=_SHARED
-            ),
-        ),
-        8: (Machine(name="a3-highgpu-8g", vcpus=208, memory_gib=1872, local_ssds=16),),
+        1: (Machine(name="a3-highgpu-1g", vcpus=26, memory_gib=234, capacity=_SHARED),),
+        2: (Machine(name="a3-highgpu-2g", vcpus=52, memory_gib=468, capacity=_SHARED),),
+        4: (Machine(name="a3-highgpu-4g", vcpus=104, memory_gib=936, capacity=_SHARED),),
+        8: (Machine(name="a3-highgpu-8g", vcpus=208, memory_gib=1872),),
     },
     "nvidia-h100-mega-80gb": {
-        8: (Machine(name="a3-megagpu-8g", vcpus=208, memory_gib=1872, local_ssds=16),),
+        8: (Machine(name="a3-megagpu-8g", vcpus=208, memory_gib=1872),),
     },
     "nvidia-rtx-pro-6000": {
         1: (Machine(name="g4-standard-48", vcpus=48, memory_gib=180),),

@@ -51,6 +51,23 @@ def allocatable_gib(disk_gib: float) -> float:
     return disk_gib - min(0.5 * disk_gib, 6 + 0.35 * disk_gib, 100) - _evicting_gib(disk_gib)
 
 
+def allocatable_cpu(vcpus: int) -> float:
+    """Return how many cores GKE leaves pods of a machine.
+
+    GKE docs, "Plan GKE Standard node sizes": CPU reservations.
+    """
+    return vcpus - _reserved(vcpus, ((1, 0.06), (2, 0.01), (4, 0.005), (math.inf, 0.0025)))
+
+
+def allocatable_memory_gib(memory_gib: float) -> float:
+    """Return how much memory GKE leaves pods of a machine.
+
+    GKE docs, "Plan GKE Standard node sizes": memory reservations, and 100 MiB for eviction.
+    """
+    steps = ((4, 0.25), (8, 0.2), (16, 0.1), (128, 0.06), (math.inf, 0.02))
+    return memory_gib - _reserved(memory_gib, steps) - 100 / 1024
+
+
 def needed_disk_gib(model: Model) -> int:
     """Return the smallest boot disk on which one replica of a model starts and stays."""
     weights = model.resources.weights_gib
@@ -95,6 +112,7 @@ def gpu_fit(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
         yield from _replicas(path, stack, model, gpu)
         yield from _memory(f"{path}.gpu_memory_utilization", model, pools)
         yield from _disk(f"{path}.resources.weights_gib", model, pools)
+        yield from _host(f"{path}.resources", stack, model, pools)
 
 
 def gpu_sum(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
@@ -310,6 +328,47 @@ def _disk(path: str, model: Model, pools: tuple[GpuPool, ...]) -> Iterator[Probl
             fix=f"set disk_size_gib: {needed} on {_called(frozenset(one.name for one in small))}, "
             "or lower weights_gib to what the weights take",
         )
+
+
+def _host(path: str, stack: Stack, model: Model, pools: tuple[GpuPool, ...]) -> Iterator[Problem]:
+    """Yield where one replica asks for more processors or memory than any machine leaves it.
+
+    No node would ever come for it: the autoscaler tries a pod on an empty node first. What GKE's
+    own pods take of a node differs by version and is left out.
+    """
+    if not isinstance(stack, GkeStack) or not pools:
+        return
+    machines = {pool.name: pool.machine for pool in stack.gke.gpu_pools}
+    room = {
+        pool.name: (
+            allocatable_cpu(machines[pool.name].vcpus),
+            allocatable_memory_gib(machines[pool.name].memory_gib),
+        )
+        for pool in pools
+    }
+    wanted = model.resources
+    if any(wanted.cpu <= cpu and wanted.memory_gib <= memory for cpu, memory in room.values()):
+        return
+    left = _list(
+        f"{name} ({machines[name].name}) leaves {cpu:.4g} CPU and {math.floor(memory)} GiB"
+        for name, (cpu, memory) in room.items()
+    )
+    yield Problem(
+        path=path,
+        message=f"one replica wants {wanted.cpu:g} CPU and {wanted.memory_gib} GiB of memory, and "
+        f"no node has both: {left}",
+        value=f"cpu: {wanted.cpu:g}, memory_gib: {wanted.memory_gib}",
+        fix="lower cpu or memory_gib, or set a larger machine_type on a pool",
+    )
+
+
+def _reserved(amount: float, steps: tuple[tuple[float, float], ...]) -> float:
+    """Return the sum of a share of each step, which is written by its end."""
+    reserved = reached = 0.0
+    for end, share in steps:
+        reserved += share * max(0.0, min(amount, end) - reached)
+        reached = end
+    return reserved
 
 
 def _further_replicas(model: Model) -> int:

@@ -8,7 +8,12 @@ import pytest
 
 from components.contract import Dns
 from stacks.config import ConfigError, Problem, parse_stack
-from stacks.config.gpu_rules import allocatable_gib, needed_disk_gib
+from stacks.config.gpu_rules import (
+    allocatable_cpu,
+    allocatable_gib,
+    allocatable_memory_gib,
+    needed_disk_gib,
+)
 from stacks.config.rules import contract_problems
 from tests.platform.samples import GKE, model
 from tests.samples import EXISTING_STACK, GKE_STACK, MODEL, TENANT, contract
@@ -65,6 +70,25 @@ class Refused:
 
 
 REFUSED = [
+    Refused(
+        mistake="more processors than a machine has",
+        pools=[L4],
+        models=[{"resources": {"cpu": 4}}],
+        path="models[0].resources",
+        says=("wants 4 CPU", "l4 (g2-standard-4) leaves 3.92 CPU and 13 GiB"),
+        fix=("lower cpu", "machine_type"),
+    ),
+    Refused(
+        mistake="the processors of one pool and the memory of another",
+        pools=[
+            {**L4, "machine_type": "g2-standard-32"},
+            {**T4, "machine_type": "n1-highmem-4", "max_nodes": 4},
+        ],
+        models=[{"resources": {"cpu": 8, "memory_gib": 120}}],
+        path="models[0].resources",
+        says=("no node has both: l4 (g2-standard-32)", "and t4 (n1-highmem-4) leaves 3.92 CPU"),
+        fix=("memory_gib",),
+    ),
     Refused(
         mistake="only spot nodes for a model that does not bear them",
         pools=[SPOT],
@@ -276,6 +300,18 @@ def test_a_part_of_a_gpu_needs_pools_that_a_stack_made() -> None:
 )
 def test_gke_keeps_half_of_a_small_disk_and_100_gib_of_a_large_one(disk: int, left: int) -> None:
     assert allocatable_gib(disk) == pytest.approx(left)
+
+
+def test_gke_keeps_a_part_of_processors_and_memory_that_shrinks_with_the_machine() -> None:
+    assert [allocatable_cpu(vcpus) for vcpus in (4, 8, 96)] == pytest.approx([3.92, 7.91, 95.69])
+    left = [allocatable_memory_gib(size) for size in (4, 16, 32, 256)]
+    assert left == pytest.approx([2.902, 13.302, 28.342, 244.022], abs=0.001)
+
+
+def test_one_pool_that_is_large_enough_takes_the_model() -> None:
+    large = {**L4, "name": "l4-large", "machine_type": "g2-standard-16"}
+    assert problems([L4, large], {"resources": {"cpu": 12, "memory_gib": 48}}) == []
+    assert problems([L4, large], {"resources": {"cpu": 16, "memory_gib": 48}})
 
 
 def test_a_disk_grows_with_each_volume_of_files_that_are_staged() -> None:

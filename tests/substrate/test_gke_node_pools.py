@@ -8,7 +8,7 @@ import pytest
 
 from components.contract import SecretStore
 from components.substrate import gke_topology
-from components.substrate.gke_machines import GPU_MACHINES, GPU_MEMORY_GIB, boot_disk_type
+from components.substrate.gke_machines import GPU_MACHINES, boot_disk_type
 from components.substrate.gke_node_identity import NODE_ROLES, STREAMING_ROLES
 from components.substrate.gke_node_pool import GkeNodePool, GkeNodePoolArgs
 from components.substrate.gke_topology import (
@@ -549,10 +549,6 @@ def test_the_smallest_machine_is_the_default_but_for_t4() -> None:
             smallest = min(sold, key=lambda one: one.vcpus)
             default = "n1-standard-4" if accelerator == "nvidia-tesla-t4" else smallest.name
             assert sold[0].name == default
-
-
-def test_every_gpu_has_a_memory() -> None:
-    assert set(GPU_MEMORY_GIB) == set(GPU_MACHINES)
 
 
 def contract_of(*pools: GkeGpuPool) -> Any:  # noqa: ANN401 - a model with its own types
