@@ -4,19 +4,22 @@ import os
 
 import pulumi
 
+from components.substrate.hetzner_snapshots import ObjectStorageKeys
 from components.substrate.hetzner_substrate import HetznerSubstrate, HetznerSubstrateArgs
 from stacks.config import ConfigError, HetznerStack, Problem
 from stacks.contracts import argo_cd_sign_in, dns, secret_store
 from stacks.platform import deploy_platform, export_outputs
 
 TOKEN_VARIABLE = "HCLOUD_TOKEN"  # noqa: S105 - the name of a variable
+ACCESS_KEY = "object_storage_access_key"
+SECRET_KEY = "object_storage_secret_key"  # noqa: S105 - the name of a setting
 
 
 def deploy(stack: HetznerStack) -> None:
     """Build both trees on Hetzner, and export the outputs.
 
     Raises:
-        ConfigError: there is no token of Hetzner Cloud's API.
+        ConfigError: there is no token of Hetzner Cloud's API, or an object storage without keys.
     """
     substrate = HetznerSubstrate(
         "substrate",
@@ -26,6 +29,9 @@ def deploy(stack: HetznerStack) -> None:
             secret_store=secret_store(stack),
             domain=stack.platform.domain,
             dns=dns(stack),
+            object_storage_keys=(
+                None if stack.hetzner.object_storage is None else object_storage_keys()
+            ),
             high_availability=stack.platform.tier == "prod",
             argo_cd_sign_in=argo_cd_sign_in(stack),
         ),
@@ -43,16 +49,42 @@ def api_token() -> pulumi.Output[str]:
     Raises:
         ConfigError: it is in neither place.
     """
-    configured = pulumi.Config("hcloud").get_secret("token")
+    return _secret(
+        "hcloud:token", TOKEN_VARIABLE, "a read and write token of the Hetzner Cloud project"
+    )
+
+
+def object_storage_keys() -> ObjectStorageKeys:
+    """Return what the object storage's requests are signed with, as secrets.
+
+    Each from the encrypted config of the stack, else from the environment. The variables are not
+    those of AWS, which may belong to the bucket of the state.
+
+    Raises:
+        ConfigError: one is in neither place.
+    """
+    return ObjectStorageKeys(
+        access_key=_secret(
+            f"llmp:{ACCESS_KEY}", ACCESS_KEY.upper(), "the access key of the object storage"
+        ),
+        secret_key=_secret(
+            f"llmp:{SECRET_KEY}", SECRET_KEY.upper(), "the secret key of the object storage"
+        ),
+    )
+
+
+def _secret(key: str, variable: str, what: str) -> pulumi.Output[str]:
+    namespace, _, name = key.partition(":")
+    configured = pulumi.Config(namespace).get_secret(name)
     if configured is not None:
         return configured
-    token = os.environ.get(TOKEN_VARIABLE)
-    if not token:
+    value = os.environ.get(variable)
+    if not value:
         problem = Problem(
-            path="hcloud:token",
-            message=f"is not set, and neither is {TOKEN_VARIABLE} in the environment",
-            allowed="a read and write token of the Hetzner Cloud project",
-            fix=f"export {TOKEN_VARIABLE}=…, or `pulumi config set --secret hcloud:token`",
+            path=key,
+            message=f"is not set, and neither is {variable} in the environment",
+            allowed=what,
+            fix=f"export {variable}=…, or `pulumi config set --secret {key}`",
         )
         raise ConfigError([problem], f"Pulumi.{pulumi.get_stack()}.yaml")
-    return pulumi.Output.secret(token)
+    return pulumi.Output.secret(value)

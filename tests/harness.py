@@ -201,6 +201,7 @@ COMPUTED: Final[dict[str, Computed]] = {
     "tls:index/selfSignedCert:SelfSignedCert": _drawn(self_signed_certificate),
     "kubernetes:argoproj.io/v1alpha1:AppProject": _nothing,
     "kubernetes:argoproj.io/v1alpha1:Application": _nothing,
+    "kubernetes:cilium.io/v2:CiliumClusterwideNetworkPolicy": _nothing,
     "kubernetes:core/v1:ConfigMap": _nothing,
     "kubernetes:core/v1:Namespace": _nothing,
     "kubernetes:core/v1:Secret": _nothing,

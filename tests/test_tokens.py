@@ -37,9 +37,11 @@ TOKENS = {
     "llmp:substrate:HetznerCertificates",
     "llmp:substrate:HetznerControlPlane",
     "llmp:substrate:HetznerFirewall",
+    "llmp:substrate:HetznerMetadataPolicy",
     "llmp:substrate:HetznerNetwork",
     "llmp:substrate:HetznerNodePool",
     "llmp:substrate:HetznerServer",
+    "llmp:substrate:HetznerSnapshotStore",
     "llmp:substrate:HetznerSubstrate",
 }
 """Never changed without an alias. A new component adds a line."""

@@ -41,6 +41,10 @@ class HetznerAddons(pulumi.ComponentResource):
     must reach the cluster.
     """
 
+    network: kubernetes.helm.v3.Release
+    """Cilium."""
+    nodes: tuple[kubernetes.helm.v3.Release, kubernetes.helm.v3.Release]
+    """Cilium and the cloud controller: once they are there, a server becomes a node."""
     volumes: kubernetes.helm.v3.Release
     """The last one: once it is there, the cluster runs workloads with volumes."""
 
@@ -60,7 +64,7 @@ class HetznerAddons(pulumi.ComponentResource):
             },
             opts=pulumi.ResourceOptions(parent=self, deleted_with=args.deleted_with),
         )
-        network = self._release(f"{name}-network", args, CILIUM, cilium_values(topology), [])
+        self.network = self._release(f"{name}-network", args, CILIUM, cilium_values(topology), [])
         cloud_controller = self._release(
             f"{name}-cloud-controller",
             args,
@@ -68,12 +72,13 @@ class HetznerAddons(pulumi.ComponentResource):
             cloud_controller_values(topology),
             [secret],
         )
+        self.nodes = (network, cloud_controller)
         self.volumes = self._release(
             f"{name}-volumes",
             args,
             HCLOUD_CSI,
             csi_values(topology),
-            [network, cloud_controller],
+            [self.network, cloud_controller],
         )
         self.register_outputs({})
 
@@ -116,10 +121,18 @@ def cilium_values(topology: HetznerTopology) -> dict[str, Any]:
         "ipam": {"mode": "kubernetes"},
         "routingMode": "tunnel",
         "tunnelProtocol": "vxlan",
-        # Cilium would measure the public interface, whose packets are larger.
+        # Cilium would measure the public interface, whose packets are larger. What its tunnel and
+        # WireGuard add to a packet it takes off by itself.
         "MTU": topology.underlay_mtu,
-        # Packets of pods pass the host's netfilter, where the metadata service is kept from them.
+        # Packets of pods pass the host's netfilter, where the metadata service is kept from them:
+        # else Cilium sends them from the pod's interface to the server's (its bpf_lxc.c).
         "bpf": {"masquerade": False, "hostLegacyRouting": True},
+        # Its proxy connects from the host, past that: whoever may write a policy of Cilium's with
+        # rules for HTTP could have it ask the metadata service. Nobody here has such rules.
+        "l7Proxy": False,
+        "encryption": (
+            {"enabled": True, "type": "wireguard"} if topology.wireguard else {"enabled": False}
+        ),
         # Two replicas refuse to share a node, and the installation would wait for the second.
         "operator": {"replicas": min(2, topology.node_count)},
         "envoy": {"enabled": False},
@@ -150,7 +163,7 @@ def csi_values(topology: HetznerTopology) -> dict[str, Any]:
     The node driver asks the metadata service for the server's id, which only the host network may.
     """
     return {
-        "controller": {"hcloudVolumeDefaultLocation": topology.location},
+        "controller": {"hcloudVolumeDefaultLocation": topology.volume_location},
         "node": {"hostNetwork": True, "tolerations": [{"operator": "Exists"}]},
         "storageClasses": [
             {"name": STORAGE_CLASS, "defaultStorageClass": True, "reclaimPolicy": "Delete"}

@@ -23,8 +23,17 @@ from components.substrate.hetzner_control_plane import HetznerControlPlane, Hetz
 from components.substrate.hetzner_firewall import HetznerFirewall, HetznerFirewallArgs
 from components.substrate.hetzner_k3s import CONTAINERD_FOLDER, CONTAINERD_SOCKET, JoinTokens
 from components.substrate.hetzner_kubeconfig import TLS_SERVER_NAME, kubeconfig
+from components.substrate.hetzner_metadata_policy import (
+    HetznerMetadataPolicy,
+    HetznerMetadataPolicyArgs,
+)
 from components.substrate.hetzner_network import HetznerNetwork, HetznerNetworkArgs
 from components.substrate.hetzner_node_pool import HetznerNodePool, HetznerNodePoolArgs
+from components.substrate.hetzner_snapshots import (
+    HetznerSnapshotStore,
+    HetznerSnapshotStoreArgs,
+    ObjectStorageKeys,
+)
 from components.substrate.hetzner_topology import HetznerTopology, hetzner_contract
 
 TOKEN_LENGTH: Final = 48
@@ -43,6 +52,8 @@ class HetznerSubstrateArgs:
     domain: str | None = None
     dns: Dns | None = None
     """Who answers for the domain; None for nobody."""
+    object_storage_keys: ObjectStorageKeys | None = None
+    """Of the topology's object storage; None where it has none. Secret."""
     high_availability: bool = False
     """Two replicas of what Argo CD answers with."""
     argo_cd_sign_in: ArgoCdSignIn | None = None
@@ -162,6 +173,46 @@ class HetznerSubstrate(pulumi.ComponentResource):
             ),
             in_cluster,
         )
+        HetznerMetadataPolicy(
+            f"{name}-metadata-policy",
+            HetznerMetadataPolicyArgs(network=addons.network, deleted_with=first_server),
+            in_cluster,
+        )
+        autoscalers = (
+            [
+                HetznerAutoscaler(
+                    f"{name}-autoscaler",
+                    HetznerAutoscalerArgs(
+                        topology=topology,
+                        token=token,
+                        tokens=tokens,
+                        server_ca=certificates.server_ca,
+                        firewall_id=firewall.worker_id,
+                        used_by_servers=[network, firewall],
+                        after=addons.nodes,
+                    ),
+                    pulumi.ResourceOptions(
+                        parent=self, providers=[cloud, self.kubernetes_provider]
+                    ),
+                )
+            ]
+            if topology.autoscaled_pools
+            else []
+        )
+        if topology.object_storage is not None:
+            if args.object_storage_keys is None:
+                msg = "object_storage_keys is missing, and the topology has an object storage"
+                raise ValueError(msg)
+            HetznerSnapshotStore(
+                f"{name}-snapshot-store",
+                HetznerSnapshotStoreArgs(
+                    topology=topology,
+                    object_storage=topology.object_storage,
+                    keys=args.object_storage_keys,
+                    deleted_with=first_server,
+                ),
+                in_cluster,
+            )
         if topology.gpu.managed_by == "gpu-operator":
             GpuOperator(
                 f"{name}-gpu-operator",

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pulumi
 
 from components.contract import SecretStore
+from components.substrate.hetzner_snapshots import ObjectStorageKeys
 from components.substrate.hetzner_substrate import HetznerSubstrate, HetznerSubstrateArgs
 from components.substrate.hetzner_topology import HetznerTopology
 from stacks.config.hetzner import HetznerConfig
@@ -22,6 +23,17 @@ WITH_GPU: Final[dict[str, Any]] = {
 }
 VSWITCH: Final[dict[str, Any]] = {"vswitch": {"id": 4711, "cidr": "10.0.128.0/24"}}
 TOKEN: Final = "t" * 64
+OBJECT_STORAGE: Final[dict[str, Any]] = {
+    "object_storage": {
+        "endpoint": "nbg1.your-objectstorage.com",
+        "region": "nbg1",
+        "bucket": "acme-llmp-backups",
+    }
+}
+OBJECT_STORAGE_KEYS: Final = ObjectStorageKeys(
+    access_key="an-access-key",
+    secret_key="a-secret-key",  # noqa: S106 - a sample
+)
 
 
 def config(changes: Mapping[str, Any] | None = None) -> HetznerConfig:
@@ -44,6 +56,7 @@ def program(changes: Mapping[str, Any] | None = None) -> Callable[[], None]:
                 topology=topology(changes),
                 token=pulumi.Output.secret(TOKEN),
                 secret_store=SecretStore(kind="kubernetes"),
+                object_storage_keys=OBJECT_STORAGE_KEYS,
             ),
         )
         pulumi.export("kubeconfig", substrate.kubeconfig)
