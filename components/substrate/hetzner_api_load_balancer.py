@@ -70,7 +70,7 @@ class HetznerApiLoadBalancer(pulumi.ComponentResource):
         )
         service = hcloud.LoadBalancerService(
             f"{name}-service",
-            load_balancer_id=numeric_id(balancer),
+            load_balancer_id=balancer.id,
             protocol="tcp",
             listen_port=API_PORT,
             destination_port=API_PORT,

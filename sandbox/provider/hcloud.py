@@ -31,6 +31,7 @@ VOLUME = "hcloud:index/volume:Volume"
 ATTACHMENT = "hcloud:index/volumeAttachment:VolumeAttachment"
 PRIMARY_ADDRESS = "hcloud:index/primaryIp:PrimaryIp"
 
+VSWITCH_ZONE = "eu-central"  # docs.hetzner.com/cloud/networks/faq
 TOKEN_LENGTH = 64  # terraform-provider-hcloud, provider configuration
 _LARGEST_PORT = 65_535
 _PORTS = {"http": 80, "https": 443, "tcp": 0}
@@ -125,6 +126,7 @@ class HcloudPackage(CloudPackage):
                 "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork"
             ):
                 self._check_private_address(state, lookup(state, "ip"))
+                self._check_free_address(identifier, state)
             case "hcloud:index/loadBalancerTarget:LoadBalancerTarget":
                 self._check_target(identifier, state)
             case "hcloud:index/volume:Volume":
@@ -153,8 +155,16 @@ class HcloudPackage(CloudPackage):
             other = ipaddress.IPv4Network(record.outputs["ipRange"])
             if record.id != identifier and block.overlaps(other):
                 raise ProviderError(f"the subnet {block} overlaps the subnet {other}")
-        if plain(state["type"]) == "vswitch" and state.get("vswitchId") is None:
-            raise ProviderError("a subnet of type vswitch needs vswitchId")
+            zones = (plain(state["networkZone"]), record.outputs["networkZone"])
+            if record.id != identifier and zones[0] != zones[1]:
+                raise ProviderError(
+                    f"the subnets of a network are in one zone: {zones[0]} is not {zones[1]}"
+                )
+        if plain(state["type"]) == "vswitch":
+            if state.get("vswitchId") is None:
+                raise ProviderError("a subnet of type vswitch needs vswitchId")
+            if plain(state["networkZone"]) != VSWITCH_ZONE:
+                raise ProviderError(f"a vSwitch is coupled in the zone {VSWITCH_ZONE} alone")
 
     def _of_network(self, token: str, network: str) -> list[Record]:
         return [
@@ -211,6 +221,14 @@ class HcloudPackage(CloudPackage):
             raise ProviderError(f"the address {address} is in no subnet of the network {network}")
         if wanted in (home.network_address, home.network_address + 1, home.broadcast_address):
             raise ProviderError(f"the address {address} is reserved in the subnet {home}")
+
+    def _check_free_address(self, identifier: str, state: Properties) -> None:
+        wanted = lookup(state, "ip")
+        network = str(lookup(state, "networkId"))
+        for token in (SERVER_NETWORK, BALANCER_NETWORK):
+            for record in self._of_network(token, network):
+                if wanted and record.id != identifier and record.outputs.get("ip") == wanted:
+                    raise ProviderError(f"the address {wanted} is taken in the network {network}")
 
     def _check_target(self, identifier: str, state: Properties) -> None:
         balancer = str(plain(state["loadBalancerId"]))

@@ -18,6 +18,7 @@ SERVER = "hcloud:index/server:Server"
 GROUP = "hcloud:index/placementGroup:PlacementGroup"
 BALANCER = "hcloud:index/loadBalancer:LoadBalancer"
 BALANCER_NETWORK = "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork"
+SERVER_NETWORK = "hcloud:index/serverNetwork:ServerNetwork"
 TARGET = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
 PRIMARY = "hcloud:index/primaryIp:PrimaryIp"
 
@@ -200,3 +201,36 @@ def test_a_server_is_replaced_by_another_image_and_not_by_another_type(hetzner: 
 def test_reading_back_finds_nothing_changed(hetzner: Provider) -> None:
     server = _server(hetzner)
     assert hetzner.read(server) == (server.id, server.inputs, server.outputs)
+
+
+def test_a_vswitch_is_coupled_by_its_number_in_the_one_zone_that_can(hetzner: Provider) -> None:
+    network = _network(hetzner)
+    inputs: Properties = {
+        "networkId": int(network.id),
+        "type": "vswitch",
+        "networkZone": "eu-central",
+        "ipRange": "10.0.128.0/24",
+    }
+    with pytest.raises(ProviderError, match="needs vswitchId"):
+        hetzner.make(SUBNET, inputs)
+    with pytest.raises(ProviderError, match="in the zone eu-central alone"):
+        hetzner.make(SUBNET, {**inputs, "vswitchId": 4711, "networkZone": "us-east"})
+    assert hetzner.make(SUBNET, {**inputs, "vswitchId": 4711}).outputs["vswitchId"] == 4711
+
+
+def test_all_subnets_of_a_network_are_in_one_zone(hetzner: Provider) -> None:
+    network = _network(hetzner)
+    _subnet(hetzner, network)
+    inputs = {"networkId": int(network.id), "type": "cloud", "networkZone": "us-east"}
+    with pytest.raises(ProviderError, match="in one zone: us-east is not eu-central"):
+        hetzner.make(SUBNET, {**inputs, "ipRange": "10.0.2.0/24"})
+
+
+def test_a_private_address_is_given_once(hetzner: Provider) -> None:
+    subnet = _subnet(hetzner, _network(hetzner))
+    balancer = hetzner.make(BALANCER, {"loadBalancerType": "lb11", "location": "fsn1"})
+    address = {"subnetId": subnet.id, "ip": "10.0.1.250"}
+    hetzner.make(BALANCER_NETWORK, {"loadBalancerId": int(balancer.id), **address})
+    server = _server(hetzner)
+    with pytest.raises(ProviderError, match=r"10\.0\.1\.250 is taken"):
+        hetzner.make(SERVER_NETWORK, {"serverId": int(server.id), **address})
