@@ -7,9 +7,9 @@ ApplicationSets of a team read it. It never holds a secret: the kubeconfig is an
 
 import json
 import re
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 ANNOTATION_PREFIX: Final = "llmp.dev/"
 """Prefix of every label and annotation that carries the contract."""
@@ -31,6 +31,12 @@ EXTERNAL_DNS_IDENTITY: Final = "external_dns"
 
 DATABASE_IDENTITY: Final = "database"
 """Key of the workload identity that writes and reads the backups of the LLM gateway's database."""
+
+
+RemoteSecretId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,255}$")]
+"""Id of a secret in the store, without the store's prefix."""
+
+_S3_FIELDS: Final = ("endpoint", "region", "access_key_secret", "secret_key_secret")
 
 
 class ContractModel(BaseModel):
@@ -174,9 +180,41 @@ class Dns(ContractModel):
 class ObjectStore(ContractModel):
     """Where backups go that outlive the cluster."""
 
-    kind: Literal["google-cloud-storage"]
-    bucket: str
+    kind: Literal["google-cloud-storage", "s3"]
+    bucket: str = Field(description="Its name. No other stack backs up to it.")
     retention_days: int = Field(ge=1, description="How long a backup can be restored.")
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$",
+        description="s3 alone: public host of its API, with the port where that is not 443",
+        examples=["nbg1.your-objectstorage.com"],
+    )
+    region: str | None = Field(default=None, min_length=1, description="s3 alone.")
+    access_key_secret: RemoteSecretId | None = Field(
+        default=None, description="s3 alone: remote secret id of the access key; never the key."
+    )
+    secret_key_secret: RemoteSecretId | None = Field(
+        default=None, description="s3 alone: remote secret id of the secret key; never the key."
+    )
+
+    @model_validator(mode="after")
+    def _s3_says_where_and_by_which_keys(self) -> Self:
+        written = {name: getattr(self, name) is not None for name in _S3_FIELDS}
+        if self.kind == "s3" and not all(written.values()):
+            missing = ", ".join(name for name, is_written in written.items() if not is_written)
+            msg = f"a bucket of kind s3 lacks {missing}; write {', '.join(_S3_FIELDS)}"
+            raise ValueError(msg)
+        if self.kind != "s3" and any(written.values()):
+            extra = ", ".join(name for name, is_written in written.items() if is_written)
+            msg = f"a bucket of kind {self.kind} has no {extra}; remove it, or set kind: s3"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def endpoint_port(self) -> int:
+        """Port of the S3 API."""
+        _, _, port = (self.endpoint or "").partition(":")
+        return int(port) if port else 443
 
 
 class SubstrateContract(ContractModel):

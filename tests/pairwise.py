@@ -79,12 +79,9 @@ def _edge_has_hosts(choices: Choices) -> bool:
 def _substrate_can(choices: Choices) -> bool:
     if choices.get("kind") != "hetzner":
         return True
-    # Its volumes take no snapshots, and it has no identity that Cloud DNS would trust.
-    database = profile_includes(choices.get("profile", "platform"), "llm-gateway")
+    # It has no identity that Cloud DNS would trust.
     return not (
-        (choices.get("tier") == "prod" and database)
-        or choices.get("dns_provider") == "google"
-        or any(choices.get(feature) for feature in GKE_ONLY)
+        choices.get("dns_provider") == "google" or any(choices.get(feature) for feature in GKE_ONLY)
     )
 
 
@@ -258,6 +255,11 @@ def _hetzner(base: Mapping[str, Any], *, prod: bool) -> dict[str, Any]:
         made |= {
             "deletion_protection": True,
             "control_plane": {"count": 3, "server_type": "cpx32"},
+            "object_storage": {
+                "endpoint": "nbg1.your-objectstorage.com",
+                "region": "nbg1",
+                "bucket": "acme-llmp-backups",
+            },
         }
     return made
 

@@ -1094,11 +1094,12 @@ def _backups(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
             message="tier prod backs the database up to a bucket or by volume snapshots, and the "
             "substrate has neither a bucket nor a VolumeSnapshotClass",
             value="prod",
-            allowed="cost, dev",
+            allowed="cost, dev, or prod with a bucket or such a class",
             fix="set existing.contract.backups, or snapshot_class to a class of the cluster, or "
             "lower the tier"
             if isinstance(stack, ExistingStack)
-            else "lower the tier: volumes of Hetzner Cloud have no snapshots",
+            else "name a bucket in hetzner.object_storage, or lower the tier: volumes of Hetzner "
+            "Cloud have no snapshots",
         )
     if contract.backups is None and stack.platform.database != DatabaseConfig():
         yield Problem(
@@ -1108,12 +1109,11 @@ def _backups(stack: Stack, contract: SubstrateContract) -> Iterator[Problem]:
             if isinstance(stack, GkeStack)
             else "name a bucket in existing.contract.backups, or remove platform.database"
             if isinstance(stack, ExistingStack)
-            else "remove platform.database",
+            else "name a bucket in hetzner.object_storage, or remove platform.database",
         )
     identity = contract.workload_identities.get(DATABASE_IDENTITY)
-    if contract.backups is not None and (
-        identity is None or identity.service_account != DATABASE_ACCOUNT
-    ):
+    by_identity = contract.backups is not None and contract.backups.kind == "google-cloud-storage"
+    if by_identity and (identity is None or identity.service_account != DATABASE_ACCOUNT):
         yield Problem(
             path=f"existing.contract.workload_identities.{DATABASE_IDENTITY}",
             message="does not name the service account of the database, and nobody else may write "

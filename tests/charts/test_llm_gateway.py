@@ -20,6 +20,7 @@ from tests.charts.values import (
     DATABASE_ARCHIVED,
     DATABASE_PROD,
     DATABASE_RESTORED,
+    DATABASE_S3,
     IMAGE,
     TENANTS,
 )
@@ -150,6 +151,39 @@ def test_a_restored_database_reads_one_folder_and_writes_another_of_the_same_buc
     assert read["destinationPath"] == written["destinationPath"]
     assert (read["serverName"], written["serverName"]) == ("litellm-pg", "litellm-pg-2")
     assert read["googleCredentials"] == {"gkeEnvironment": True}
+
+
+def test_a_bucket_of_s3_is_reached_by_its_endpoint_with_the_keys_of_a_secret_both_ways() -> None:
+    spec = cluster(DATABASE_S3)
+    (source,) = spec["externalClusters"]
+    read, written = source["barmanObjectStore"], spec["backup"]["barmanObjectStore"]
+    for store in (read, written):
+        assert store["destinationPath"] == "s3://acme-llmp-backups"
+        assert store["endpointURL"] == "https://nbg1.your-objectstorage.com"
+        assert store["s3Credentials"] == {
+            "accessKeyId": {"name": "litellm-pg-backups", "key": "access-key"},
+            "secretAccessKey": {"name": "litellm-pg-backups", "key": "secret-key"},
+            "region": {"name": "litellm-pg-backups", "key": "region"},
+        }
+        assert "googleCredentials" not in store
+    assert (read["serverName"], written["serverName"]) == ("litellm-pg", "litellm-pg-2")
+    assert spec["backup"]["retentionPolicy"] == "30d"
+    assert only(render("llm-gateway", DATABASE_S3), "ScheduledBackup")["spec"]["method"] == (
+        "barmanObjectStore"
+    )
+
+
+def test_uploads_to_s3_have_no_checksums_that_only_amazon_takes() -> None:
+    spec = cluster(DATABASE_S3)
+    assert {one["name"]: one["value"] for one in spec["env"]} == {
+        "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",
+        "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required",
+    }
+    assert "env" not in cluster(DATABASE_ARCHIVED)
+
+
+def test_a_database_that_has_keys_of_s3_is_nobody_to_google() -> None:
+    assert "serviceAccountTemplate" not in cluster(DATABASE_S3)
 
 
 def test_without_a_moment_all_that_was_archived_is_restored() -> None:

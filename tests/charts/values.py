@@ -27,6 +27,7 @@ from components.platform.values.issuers import Acme, InternalCa, IssuersValues
 from components.platform.values.key_portal import KeyLimits, KeyPortalValues, PortalTenant
 from components.platform.values.kueue_queues import FlavorValues, KueueQueuesValues, TenantQueue
 from components.platform.values.llm_gateway import (
+    S3,
     AnswersValues,
     Archive,
     Backup,
@@ -245,6 +246,14 @@ DATABASE_RESTORED = LlmGatewayValues(
         )
     )
 )
+ARCHIVE_S3 = Archive(
+    bucket="acme-llmp-backups",
+    folder="litellm-pg-2",
+    keep_days=30,
+    s3=S3(endpoint="nbg1.your-objectstorage.com"),
+    recovery=Recovery(folder="litellm-pg"),
+)
+DATABASE_S3 = LlmGatewayValues(database=DatabaseValues(instances=3, archive=ARCHIVE_S3))
 TEAMS = (
     Team(
         name="team-a",
@@ -682,6 +691,7 @@ ALL = {
     "llm-gateway-database": ("llm-gateway", DATABASE),
     "llm-gateway-database-prod": ("llm-gateway", DATABASE_PROD),
     "llm-gateway-database-archived": ("llm-gateway", DATABASE_ARCHIVED),
+    "llm-gateway-database-s3": ("llm-gateway", DATABASE_S3),
     "llm-gateway-database-restored": ("llm-gateway", DATABASE_RESTORED),
     "llm-gateway-tenants": ("llm-gateway", TENANTS),
     "llm-gateway-answers": ("llm-gateway", ANSWERS),

@@ -1491,7 +1491,7 @@ BAD = [
         },
         path="platform.tier",
         says="neither a bucket nor a VolumeSnapshotClass",
-        fix="lower the tier: volumes of Hetzner Cloud have no snapshots",
+        fix="name a bucket in hetzner.object_storage, or lower the tier",
     ),
     Bad(
         mistake="a bucket that its owner's cloud lets nobody write",
@@ -1500,6 +1500,52 @@ BAD = [
         path="existing.contract.workload_identities.database",
         says="nobody else may write to the bucket",
         fix="service account litellm-pg of namespace litellm",
+    ),
+    Bad(
+        mistake="a bucket of S3 that nobody can find",
+        base="existing",
+        change={"existing.contract.backups": {**BUCKET, "kind": "s3", "region": "nbg1"}},
+        path="existing.contract.backups",
+        says="lacks endpoint, access_key_secret, secret_key_secret",
+    ),
+    Bad(
+        mistake="an endpoint for a bucket of Google",
+        base="existing",
+        change={"existing.contract.backups": {**BUCKET, "endpoint": "s3.example.com"}},
+        path="existing.contract.backups",
+        says="has no endpoint",
+        fix="set kind: s3",
+    ),
+    Bad(
+        mistake="an endpoint of S3 that is a URL",
+        base="existing",
+        change={
+            "existing.contract.backups": {
+                **BUCKET,
+                "kind": "s3",
+                "endpoint": "https://s3.example.com",
+                "region": "nbg1",
+                "access_key_secret": "access",
+                "secret_key_secret": "secret",
+            }
+        },
+        path="existing.contract.backups.endpoint",
+        says="does not have the right form",
+        fix="nbg1.your-objectstorage.com",
+    ),
+    Bad(
+        mistake="backups that are kept for no day",
+        base="hetzner",
+        change={
+            "hetzner.object_storage": {
+                "endpoint": "nbg1.your-objectstorage.com",
+                "region": "nbg1",
+                "bucket": "acme-llmp-backups",
+                "backup_days": 0,
+            }
+        },
+        path="hetzner.object_storage.backup_days",
+        says="out of range",
     ),
     Bad(
         mistake="a bucket that another account than the database's may write",
@@ -1562,7 +1608,7 @@ BAD = [
         change={"platform.database": {"archive": "mine"}},
         path="platform.database",
         says="the substrate has no bucket for backups",
-        fix="remove platform.database",
+        fix="name a bucket in hetzner.object_storage",
     ),
     Bad(
         mistake="an archive of a database whose bucket is switched off",

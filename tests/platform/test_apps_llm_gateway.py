@@ -9,6 +9,7 @@ import yaml
 from components.contract import ObjectStore, WorkloadIdentity
 from components.platform import endpoints
 from components.platform.apps.caching import VALKEY_PODS
+from components.platform.apps.derived import supplied
 from components.platform.apps.llm_gateway import (
     DATABASE_PODS,
     RETENTION_PODS,
@@ -129,6 +130,65 @@ def test_only_a_database_with_a_bucket_calls_google() -> None:
         Outside.METADATA_SERVER,
     }
     assert servers(entries(inputs(tier="prod"))["litellm-database"]) == {Outside.API_SERVER}
+
+
+WITH_S3 = BARE.model_copy(
+    update={
+        "backups": ObjectStore(
+            kind="s3",
+            bucket="acme-llmp-backups",
+            retention_days=30,
+            endpoint="nbg1.your-objectstorage.com",
+            region="nbg1",
+            access_key_secret="object-storage-access-key",  # noqa: S106 - an id
+            secret_key_secret="object-storage-secret-key",  # noqa: S106 - an id
+        )
+    }
+)
+
+
+def test_a_bucket_of_s3_takes_the_backups_without_an_identity_of_a_cloud() -> None:
+    database = values(entries(inputs(tier="prod", contract=WITH_S3))["litellm-database"])
+    assert database["database"]["archive"] == {
+        "bucket": "acme-llmp-backups",
+        "folder": "litellm-pg",
+        "keepDays": 30,
+        "schedule": "0 0 3 * * *",
+        "serviceAccountAnnotations": {},
+        "s3": {
+            "endpoint": "nbg1.your-objectstorage.com",
+            "credentialsSecret": "litellm-pg-backups",
+        },
+    }
+    assert WITH_S3.workload_identities == {}
+
+
+def test_the_keys_of_s3_come_from_the_store_and_people_put_them_there() -> None:
+    database = entries(inputs(contract=WITH_S3))["litellm-database"]
+    (keys,) = (one for one in database.secrets if one.name == "litellm-pg-backups")
+    assert {one.key: one.remote_id for one in keys.entries} == {
+        "access-key": "object-storage-access-key",
+        "secret-key": "object-storage-secret-key",
+    }
+    assert keys.literals == {"region": "nbg1"}
+    waiting = supplied(list(entries(inputs(contract=WITH_S3)).values()))
+    assert waiting["object-storage-access-key"] == ("litellm-database",)
+    assert waiting["object-storage-secret-key"] == ("litellm-database",)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"), [("s3.example.com", 443), ("s3.example.com:9000", 9000)]
+)
+def test_a_database_with_s3_calls_its_endpoint_alone(endpoint: str, port: int) -> None:
+    assert WITH_S3.backups is not None
+    bucket = WITH_S3.backups.model_copy(update={"endpoint": endpoint})
+    contract = WITH_S3.model_copy(update={"backups": bucket})
+    called = [
+        (one.server, one.ports)
+        for one in entries(inputs(contract=contract))["litellm-database"].connections
+        if one.client == DATABASE_PODS and one.server in (Outside.INTERNET, Outside.METADATA_SERVER)
+    ]
+    assert called == [(Outside.INTERNET, (port,))]
 
 
 def test_somebody_is_told_of_backups_that_fail_wherever_there_are_any() -> None:

@@ -26,3 +26,25 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
   readOnly: true
 {{- end }}
+
+{{/* Where the bucket of an archive is, and how the database's pods prove themselves there. */}}
+{{- define "llm-gateway.bucket" -}}
+{{- if .s3 -}}
+destinationPath: s3://{{ .bucket }}
+endpointURL: https://{{ .s3.endpoint }}
+s3Credentials:
+  accessKeyId:
+    name: {{ .s3.credentialsSecret }}
+    key: access-key
+  secretAccessKey:
+    name: {{ .s3.credentialsSecret }}
+    key: secret-key
+  region:
+    name: {{ .s3.credentialsSecret }}
+    key: region
+{{- else -}}
+destinationPath: gs://{{ .bucket }}
+googleCredentials:
+  gkeEnvironment: true
+{{- end }}
+{{- end }}

@@ -44,6 +44,7 @@ from components.platform.config import Model
 from components.platform.network import Connection, Outside, Pods
 from components.platform.values.base import Compute, SecretKey
 from components.platform.values.llm_gateway import (
+    S3,
     Archive,
     Backup,
     DatabaseValues,
@@ -87,10 +88,6 @@ TEAMS_PODS: Final = Pods(
 OPERATOR_PODS: Final = Pods(
     namespace=namespaces.CLOUDNATIVE_PG, labels={"app.kubernetes.io/name": "cloudnative-pg"}
 )
-_CALLS_CLOUD_STORAGE: Final = (
-    calls_internet(DATABASE_PODS),
-    Connection(client=DATABASE_PODS, server=Outside.METADATA_SERVER, ports=(80, 988)),
-)
 
 _BARMAN_MEMORY_MIB: Final = 512
 """What Barman needs beside PostgreSQL in the same container: an upload keeps 100 MiB in memory."""
@@ -101,6 +98,7 @@ DATABASE_SECRET: Final = "litellm-pg-app"  # noqa: S105 - the name of a Secret
 DATABASE_USER: Final = "litellm"
 READER_SECRET: Final = "litellm-pg-reader"  # noqa: S105 - the name of a Secret
 READER_USER: Final = "grafana_ro"
+BUCKET_SECRET: Final = "litellm-pg-backups"  # noqa: S105 - the name of a Secret
 METRICS_KEY: Final = SecretKey(name="litellm-metrics-key", key="api-key")
 TENANT_SECRET: Final = "litellm-key"  # noqa: S105 - the name of a Secret
 """A tenant's first key, in the tenant's own namespace."""
@@ -283,6 +281,7 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     # The operator sets a password again when a Secret with this label changes.
                     labels={"cnpg.io/reload": "true"},
                 ),
+                *_bucket_keys(inputs),
             ),
             generates=(_DATABASE_PASSWORD, _READER_PASSWORD),
             connections=(
@@ -296,7 +295,7 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
                     ports=(endpoints.LITELLM_DATABASE.port,),
                 ),
                 *((calls_api_server(RETENTION_PODS),) if backup else ()),
-                *(_CALLS_CLOUD_STORAGE if archive else ()),
+                *_calls_bucket(inputs),
             ),
             ignore_differences=(
                 IgnoreDifference(
@@ -311,15 +310,57 @@ def database(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
 def _archive(inputs: PlatformInputs) -> Archive | None:
     """Return where the database is backed up to; None where the substrate has no bucket."""
     contract, settings = inputs.contract, inputs.config.database
-    if contract.backups is None:
+    bucket, restore = contract.backups, settings.restore
+    if bucket is None:
         return None
-    restore = settings.restore
     return Archive(
-        bucket=contract.backups.bucket,
+        bucket=bucket.bucket,
         folder=settings.archive,
-        keep_days=contract.backups.retention_days,
-        service_account_annotations=contract.workload_identities[DATABASE_IDENTITY].annotations,
+        keep_days=bucket.retention_days,
+        service_account_annotations=contract.workload_identities[DATABASE_IDENTITY].annotations
+        if bucket.endpoint is None
+        else {},
+        s3=None
+        if bucket.endpoint is None
+        else S3(endpoint=bucket.endpoint, credentials_secret=BUCKET_SECRET),
         recovery=None if restore is None else Recovery(folder=restore.archive, until=restore.until),
+    )
+
+
+def _bucket_keys(inputs: PlatformInputs) -> tuple[ConsumerSecret, ...]:
+    """Return the Secret with the keys of an S3 bucket, which people supply."""
+    bucket = inputs.contract.backups
+    if (
+        bucket is None
+        or bucket.region is None
+        or bucket.access_key_secret is None
+        or bucket.secret_key_secret is None
+    ):
+        return ()
+    return (
+        ConsumerSecret(
+            name=BUCKET_SECRET,
+            namespace=namespaces.LITELLM,
+            entries=(
+                SecretEntry(key="access-key", remote_id=bucket.access_key_secret),
+                SecretEntry(key="secret-key", remote_id=bucket.secret_key_secret),
+            ),
+            # CloudNativePG takes the region only out of a Secret.
+            literals={"region": bucket.region},
+        ),
+    )
+
+
+def _calls_bucket(inputs: PlatformInputs) -> tuple[Connection, ...]:
+    """Return what the database's pods call to back up."""
+    bucket = inputs.contract.backups
+    if bucket is None:
+        return ()
+    if bucket.kind == "s3":
+        return (calls_internet(DATABASE_PODS, bucket.endpoint_port),)
+    return (
+        calls_internet(DATABASE_PODS),
+        Connection(client=DATABASE_PODS, server=Outside.METADATA_SERVER, ports=(80, 988)),
     )
 
 

@@ -55,11 +55,24 @@ class Recovery(ChartValues):
     )
 
 
-class Archive(ChartValues):
-    """Base backups on a schedule and the whole write-ahead log, in a bucket of Cloud Storage.
+class S3(ChartValues):
+    """How the pods reach a bucket that is not Google's: by a pair of keys."""
 
-    Any moment since the oldest base backup can be restored. The pods have no key: Google knows them
-    by their service account.
+    endpoint: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?$",
+        description="Host of the S3 API; always HTTPS.",
+    )
+    credentials_secret: ObjectName = Field(
+        default="litellm-pg-backups",
+        description="With the keys `access-key`, `secret-key` and `region`.",
+    )
+
+
+class Archive(ChartValues):
+    """Base backups on a schedule and the whole write-ahead log, in a bucket.
+
+    Any moment since the oldest base backup can be restored. For a bucket of Cloud Storage the pods
+    have no key: Google knows them by their service account.
     """
 
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$")
@@ -74,8 +87,10 @@ class Archive(ChartValues):
         description="CloudNativePG's cron: six fields, seconds first.",
     )
     service_account_annotations: dict[str, str] = Field(
-        description="What makes the database's service account one that Google knows."
+        default_factory=dict,
+        description="What makes the database's service account one that Google knows.",
     )
+    s3: S3 | None = Field(default=None, description="None for a bucket of Cloud Storage.")
     recovery: Recovery | None = Field(
         default=None, description="Read once, when the database is made; None makes an empty one."
     )

@@ -42,8 +42,9 @@ def _bucket(value: str) -> str:
 class HetznerObjectStorage(Section):
     """A bucket of S3-compatible object storage that exists already, at Hetzner or elsewhere.
 
-    Its access key and secret key are never written here: they come from the encrypted config of the
-    stack or from the environment.
+    Its access key and secret key are never written here. Those of etcd's snapshots come from the
+    encrypted config of the stack or from the environment; those of the database's backups are in
+    the secret store.
     """
 
     endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(
@@ -58,7 +59,15 @@ class HetznerObjectStorage(Section):
     bucket: Annotated[str, AfterValidator(_bucket)] = Field(
         description="name of the bucket", examples=["acme-llmp-backups"]
     )
+    backup_days: int = Field(
+        default=30, ge=1, le=3650, description="Days back that the database can be restored to."
+    )
 
     def topology(self) -> ObjectStorage:
         """Return the same in the form that the substrate takes."""
-        return ObjectStorage(endpoint=self.endpoint, region=self.region, bucket=self.bucket)
+        return ObjectStorage(
+            endpoint=self.endpoint,
+            region=self.region,
+            bucket=self.bucket,
+            backup_days=self.backup_days,
+        )
