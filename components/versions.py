@@ -79,6 +79,21 @@ HCLOUD_CSI: Final = ChartPin(
     version="2.22.1",
 )
 
+# renovate: datasource=helm depName=cluster-autoscaler registryUrl=https://kubernetes.github.io/autoscaler
+CLUSTER_AUTOSCALER: Final = ChartPin(
+    repository="https://kubernetes.github.io/autoscaler",
+    chart="cluster-autoscaler",
+    version="9.59.0",
+)
+
+# renovate: datasource=docker depName=registry.k8s.io/autoscaling/cluster-autoscaler
+CLUSTER_AUTOSCALER_IMAGE: Final = ImagePin(
+    repository="registry.k8s.io/autoscaling/cluster-autoscaler",
+    version="v1.33.1",
+    digest="sha256:0d53371b73eae57dbed927a72b71d4fe756ce4dbfe528b4217a1078cb13445f0",
+)
+"""Of the minor version of K3S: it simulates the scheduler of that Kubernetes."""
+
 # renovate: datasource=helm depName=gpu-operator registryUrl=https://helm.ngc.nvidia.com/nvidia
 GPU_OPERATOR: Final = ChartPin(
     repository="https://helm.ngc.nvidia.com/nvidia",

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from components.substrate.gke_machines import boot_disk_type
 from components.substrate.gke_topology import GkeGpuPool, GkePlatformPool, GkeTopology
+from components.substrate.hetzner_topology import HetznerTopology
 from stacks import prices
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
 from stacks.contracts import (
@@ -294,36 +295,68 @@ def _gke_not_counted(topology: GkeTopology) -> Iterator[str]:
 
 def _hetzner(stack: HetznerStack) -> Cost:
     topology = stack.hetzner.topology()
-    servers = [
-        ("the control plane", topology.control_plane.server_type, topology.control_plane.count)
-    ]
-    servers += [
-        (f"pool {pool.name}", pool.server_type, pool.count) for pool in topology.worker_pools
-    ]
-    lines: list[CostLine] = []
-    for name, server_type, count in servers:
-        month = prices.HETZNER_SERVER_MONTH.get(server_type)
-        lines.append(
-            CostLine(
-                what=f"server of {name}: {server_type}",
-                each=None if month is None else month / HOURS_PER_MONTH,
-                idle=count,
-                maximum=count,
-                unpriced=server_type if month is None else "",
-            )
+    notes = ["Without tax. Servers cost the same whether they run or not."]
+    if topology.network_zone != prices.HETZNER_ZONE:
+        notes.append(
+            f"Prices are those of {prices.HETZNER_ZONE}; {topology.location} has others, mostly "
+            "higher."
         )
-    volume = prices.HETZNER_VOLUME_GIB_MONTH
     return Cost(
         currency="EUR",
-        lines=tuple(lines),
-        source=f"{prices.HETZNER_SOURCE}, {prices.HETZNER_DATE}",
-        notes=("Without tax. Servers cost the same whether they run or not.",),
-        not_counted=(
-            f"volumes of the platform and its models (€{volume} a GiB and month)",
-            "IPv4 addresses and the load balancer of the public edge",
-            "dedicated GPU servers, which are ordered apart",
-        ),
+        lines=tuple(_hetzner_lines(stack, topology)),
+        source=f"{prices.HETZNER_SOURCE}, {prices.HETZNER_ZONE}, {prices.HETZNER_DATE}",
+        notes=tuple(notes),
+        not_counted=tuple(_hetzner_not_counted(topology)),
     )
+
+
+def _hetzner_lines(stack: HetznerStack, topology: HetznerTopology) -> Iterator[CostLine]:
+    control_plane = topology.control_plane
+    yield _hetzner_server(
+        "the control plane", control_plane.server_type, control_plane.count, control_plane.count
+    )
+    for pool in topology.worker_pools:
+        yield _hetzner_server(f"pool {pool.name}", pool.server_type, pool.min_count, pool.max_count)
+    yield CostLine(
+        what="IPv4 address of a server",
+        each=prices.HETZNER_ADDRESS_MONTH / HOURS_PER_MONTH,
+        idle=control_plane.count + sum(pool.min_count for pool in topology.worker_pools),
+        maximum=control_plane.count + sum(pool.max_count for pool in topology.worker_pools),
+    )
+    balancer = prices.HETZNER_LOAD_BALANCER_MONTH / HOURS_PER_MONTH
+    if control_plane.load_balancer != "none":
+        yield _fixed("load balancer of the API", balancer)
+    if stack.platform.enabled and stack.platform.features.public_edge:
+        yield _fixed("load balancer of the public edge", balancer)
+    for server in topology.gpu_servers:
+        price = prices.HETZNER_GPU_SERVERS.get(server.model)
+        yield CostLine(
+            what=f"dedicated GPU server {server.name}: {server.model}",
+            each=None if price is None else price.month / HOURS_PER_MONTH,
+            idle=1,
+            maximum=1,
+            note="" if price is None else f"and €{price.setup:,.0f} once; as of {price.date}",
+            unpriced="" if price is not None else f"GPU server {server.name}",
+        )
+
+
+def _hetzner_server(of: str, server_type: str, idle: int, maximum: int) -> CostLine:
+    month = prices.HETZNER_SERVER_MONTH.get(server_type)
+    return CostLine(
+        what=f"server of {of}: {server_type}",
+        each=None if month is None else month / HOURS_PER_MONTH,
+        idle=idle,
+        maximum=maximum,
+        unpriced=server_type if month is None else "",
+    )
+
+
+def _hetzner_not_counted(topology: HetznerTopology) -> Iterator[str]:
+    volume = prices.HETZNER_VOLUME_GIB_MONTH
+    yield f"volumes of the platform and its models (€{volume} a GiB and month)"
+    yield "traffic to the internet beyond what comes with each server"
+    if topology.object_storage is not None:
+        yield "the object storage, which exists apart"
 
 
 def _fixed(what: str, each: float, *, note: str = "") -> CostLine:

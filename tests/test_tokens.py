@@ -34,6 +34,7 @@ TOKENS = {
     "llmp:substrate:HetznerAddons",
     "llmp:substrate:HetznerApi",
     "llmp:substrate:HetznerApiLoadBalancer",
+    "llmp:substrate:HetznerAutoscaler",
     "llmp:substrate:HetznerCertificates",
     "llmp:substrate:HetznerControlPlane",
     "llmp:substrate:HetznerFirewall",

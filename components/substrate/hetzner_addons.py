@@ -43,8 +43,8 @@ class HetznerAddons(pulumi.ComponentResource):
 
     network: kubernetes.helm.v3.Release
     """Cilium."""
-    nodes: tuple[kubernetes.helm.v3.Release, kubernetes.helm.v3.Release]
-    """Cilium and the cloud controller: once they are there, a server becomes a node."""
+    cloud_controller: kubernetes.helm.v3.Release
+    """Says which server a node is; with it and Cilium a server becomes a node that takes pods."""
     volumes: kubernetes.helm.v3.Release
     """The last one: once it is there, the cluster runs workloads with volumes."""
 
@@ -65,20 +65,19 @@ class HetznerAddons(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, deleted_with=args.deleted_with),
         )
         self.network = self._release(f"{name}-network", args, CILIUM, cilium_values(topology), [])
-        cloud_controller = self._release(
+        self.cloud_controller = self._release(
             f"{name}-cloud-controller",
             args,
             HCLOUD_CCM,
             cloud_controller_values(topology),
             [secret],
         )
-        self.nodes = (network, cloud_controller)
         self.volumes = self._release(
             f"{name}-volumes",
             args,
             HCLOUD_CSI,
             csi_values(topology),
-            [self.network, cloud_controller],
+            [self.network, self.cloud_controller],
         )
         self.register_outputs({})
 

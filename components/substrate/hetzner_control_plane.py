@@ -72,6 +72,7 @@ class HetznerControlPlane(pulumi.ComponentResource):
                     topology=topology,
                     server_name=topology.control_plane_name(index),
                     server_type=topology.control_plane.server_type,
+                    location=topology.location,
                     role="control-plane",
                     user_data=_user_data(args, index, address.ip_address),
                     subnet_id=args.subnet_id,

@@ -31,6 +31,9 @@ CONTAINERD_FOLDER: Final = "/var/lib/rancher/k3s/agent/etc/containerd"
 CONTAINERD_SOCKET: Final = "/run/k3s/containerd/containerd.sock"
 """Where k3s keeps its containerd; since k3s pull request 13680 that imports drop-ins."""
 
+NODE_GROUP_LABEL: Final = "hcloud/node-group"
+"""How the cluster autoscaler marks servers and knows nodes again (its provider for Hetzner)."""
+
 CONTROL_PLANE_TAINT: Final = "node-role.kubernetes.io/control-plane=true:NoSchedule"
 
 SNAPSHOT_SCHEDULE: Final = "0 */6 * * *"
@@ -190,21 +193,35 @@ def agent_config(
     topology: HetznerTopology,
     pool: WorkerPool,
     *,
-    node_name: str,
+    node_name: str | None,
     tokens: JoinTokens,
     server_ca: str,
 ) -> dict[str, Any]:
-    """Return the k3s configuration of a worker."""
+    """Return the k3s configuration of a worker.
+
+    Args:
+        topology: the cluster.
+        pool: the worker's.
+        node_name: name of its server; None where many servers are told the same: k3s then takes the
+            host name, which Hetzner makes the server's.
+        tokens: the agent's is used.
+        server_ca: certificate of the server authority.
+    """
     return {
         "server": _api_url(topology),
         "token": join_token(tokens.agent, role="node", server_ca=server_ca),
-        "node-name": node_name,
-        "node-label": [f"llmp.dev/pool={pool.name}"]
-        + [f"{key}={value}" for key, value in sorted(pool.labels.items())],
+        **({} if node_name is None else {"node-name": node_name}),
+        "node-label": [f"{key}={value}" for key, value in node_labels(topology, pool).items()],
         "node-taint": list(pool.taints),
         "protect-kernel-defaults": True,
         "kubelet-arg": ["cloud-provider=external"],
     }
+
+
+def node_labels(topology: HetznerTopology, pool: WorkerPool) -> dict[str, str]:
+    """Return the labels that a worker gives itself."""
+    group = {} if pool.autoscaling is None else {NODE_GROUP_LABEL: topology.node_group(pool)}
+    return {"llmp.dev/pool": pool.name, **group, **dict(sorted(pool.labels.items()))}
 
 
 def control_plane_user_data(
@@ -265,9 +282,13 @@ def _user_data(
         _file("/etc/rancher/k3s/config.yaml", _yaml(config), "0600"),
         *(_file(path, content, "0600") for path, content in more_files.items()),
         _file(_GUARD, _GUARD_SCRIPT, "0700"),
-        _file("/etc/systemd/system/llmp-guard-metadata.service", _GUARD_UNIT, "0644"),
-        _file(f"/etc/systemd/system/{service}.service", _service_unit(command), "0644"),
-        _file("/etc/sysctl.d/90-llmp.conf", _SYSCTL, "0644"),
+        _file(f"/etc/systemd/system/{_GUARD_UNIT_NAME}", _GUARD_UNIT, "0644"),
+        _file(
+            f"/etc/systemd/system/{service}.service",
+            service_unit(command, requires=_GUARD_UNIT_NAME),
+            "0644",
+        ),
+        _file("/etc/sysctl.d/90-llmp.conf", SYSCTL, "0644"),
         _file(_INSTALLER, _install_script(service, node_cidr=node_cidr, version=version), "0700"),
     ]
     document = {
@@ -305,15 +326,19 @@ def _file(path: str, content: str, permissions: str) -> dict[str, str]:
     return {"path": path, "owner": "root:root", "permissions": permissions, "content": content}
 
 
-def _service_unit(command: str) -> str:
-    # KillMode, Delegate and the limits are what k3s's own installer sets. Requires: without the
-    # guard a pod could read the user data, and with it the authorities, so k3s must not run.
+def service_unit(command: str, *, requires: str) -> str:
+    """Return the systemd unit of k3s: what its own installer sets, and one unit that it needs.
+
+    Args:
+        command: `server` or `agent`.
+        requires: unit without which k3s must not run.
+    """
     return f"""\
 [Unit]
 Description=k3s {command}
 Wants=network-online.target
-After=network-online.target llmp-guard-metadata.service
-Requires=llmp-guard-metadata.service
+After=network-online.target {requires}
+Requires={requires}
 
 [Service]
 Type={"notify" if command == "server" else "exec"}
@@ -346,6 +371,8 @@ iptables --wait 30 --table raw --check "${{rule[@]}}" 2>/dev/null ||
   iptables --wait 30 --table raw --insert "${{rule[@]}}"
 """
 
+# Without the guard a pod could read the user data, and with it the authorities: k3s requires it.
+_GUARD_UNIT_NAME: Final = "llmp-guard-metadata.service"
 _GUARD_UNIT: Final = f"""\
 [Unit]
 Description=Keep pods from the metadata service, which shows this server's user data
@@ -362,7 +389,7 @@ WantedBy=multi-user.target
 
 # One node holds many pods with many watches each; the defaults of 128 and 65536 run out. The others
 # are what kubelet wants: with protect-kernel-defaults it ends rather than set them by itself.
-_SYSCTL: Final = """\
+SYSCTL: Final = """\
 fs.inotify.max_user_instances = 8192
 fs.inotify.max_user_watches = 524288
 kernel.keys.root_maxbytes = 25000000
@@ -374,24 +401,17 @@ vm.panic_on_oom = 0
 """
 
 
-def _install_script(service: str, *, node_cidr: str, version: str) -> str:
+def download_script(version: str) -> str:
+    """Return the lines of bash that put k3s and its tools in place, checked.
+
+    Raises:
+        ValueError: it is not a release of k3s.
+    """
     if not re.fullmatch(r"v[0-9]+\.[0-9]+\.[0-9]+\+k3s[0-9]+", version):
         msg = f"{version!r} is not a release of k3s"
         raise ValueError(msg)
     release = f"{_RELEASES}/{version.replace('+', '%2B')}"
     return f"""\
-#!/bin/bash
-set -euo pipefail
-
-# Hetzner sets a root password where no SSH key is given, and mails it.
-passwd --lock root
-systemctl disable --now ssh.socket ssh.service || true
-
-command -v iptables > /dev/null || {{
-  apt-get update
-  apt-get install --yes --no-install-recommends iptables
-}}
-
 case "$(uname -m)" in
   x86_64) binary=k3s sums=sha256sum-amd64.txt ;;
   aarch64) binary=k3s-arm64 sums=sha256sum-arm64.txt ;;
@@ -411,7 +431,24 @@ sha256sum --check --strict wanted
 install --mode 0755 "$binary" /usr/local/bin/k3s
 ln --symbolic --force k3s /usr/local/bin/kubectl
 ln --symbolic --force k3s /usr/local/bin/crictl
+"""
 
+
+def _install_script(service: str, *, node_cidr: str, version: str) -> str:
+    return f"""\
+#!/bin/bash
+set -euo pipefail
+
+# Hetzner sets a root password where no SSH key is given, and mails it.
+passwd --lock root
+systemctl disable --now ssh.socket ssh.service || true
+
+command -v iptables > /dev/null || {{
+  apt-get update
+  apt-get install --yes --no-install-recommends iptables
+}}
+
+{download_script(version)}
 # The private interface comes up after the server is attached to the network.
 address=""
 for _ in $(seq {_NETWORK_WAIT_SECONDS // 2}); do

@@ -1,6 +1,5 @@
 """A pool of workers on Hetzner Cloud."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,7 +35,8 @@ class HetznerNodePool(pulumi.ComponentResource):
     """Servers of one type with the same labels and taints, spread over different hosts.
 
     A server more or less touches no other server. Workers are never protected from deletion: pools
-    shrink. It does not own the network, the firewall or the tokens.
+    shrink. It does not own the network, the firewall or the tokens, and no pool that scales: see
+    `HetznerAutoscaler`.
     """
 
     servers: tuple[hcloud.Server, ...]
@@ -49,7 +49,7 @@ class HetznerNodePool(pulumi.ComponentResource):
         topology, pool = args.topology, args.pool
         groups = [
             numeric_id(spread_group(f"{name}-spread-{index}", topology, pool.name, index, self))
-            for index in range(math.ceil(pool.count / PLACEMENT_GROUP_SIZE))
+            for index in range(pool.placement_groups)
         ]
         self.servers = tuple(
             self._server(f"{name}-{index}", args, index, groups) for index in range(pool.count)
@@ -78,6 +78,7 @@ class HetznerNodePool(pulumi.ComponentResource):
                 topology=topology,
                 server_name=node_name,
                 server_type=pool.server_type,
+                location=pool.location,
                 role=pool.name,
                 user_data=pulumi.Output.all(args.tokens, args.server_ca).apply(
                     lambda values: user_data(*values)

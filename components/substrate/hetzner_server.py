@@ -6,7 +6,7 @@ import pulumi
 import pulumi_hcloud as hcloud
 
 from components.substrate.hetzner_ids import numeric_id
-from components.substrate.hetzner_topology import HetznerTopology
+from components.substrate.hetzner_topology import HetznerTopology, Location
 from components.versions import UBUNTU_IMAGE
 
 
@@ -18,6 +18,7 @@ class HetznerServerArgs:
     server_name: str
     """Host name, node name and name at Hetzner; what the cloud controller finds the node by."""
     server_type: str
+    location: Location
     role: str
     """Value of the label `role`: `control-plane` or the name of a pool."""
     user_data: pulumi.Input[str]
@@ -65,7 +66,7 @@ class HetznerServer(pulumi.ComponentResource):
             name=args.server_name,
             server_type=args.server_type,
             image=UBUNTU_IMAGE,
-            location=topology.location,
+            location=args.location,
             user_data=pulumi.Output.secret(args.user_data),
             firewall_ids=[args.firewall_id],
             placement_group_id=args.placement_group_id,

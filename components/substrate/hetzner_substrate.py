@@ -18,6 +18,7 @@ from components.substrate.hetzner_api_load_balancer import (
     HetznerApiLoadBalancer,
     HetznerApiLoadBalancerArgs,
 )
+from components.substrate.hetzner_autoscaler import HetznerAutoscaler, HetznerAutoscalerArgs
 from components.substrate.hetzner_certificates import HetznerCertificates, HetznerCertificatesArgs
 from components.substrate.hetzner_control_plane import HetznerControlPlane, HetznerControlPlaneArgs
 from components.substrate.hetzner_firewall import HetznerFirewall, HetznerFirewallArgs
@@ -128,6 +129,7 @@ class HetznerSubstrate(pulumi.ComponentResource):
                 in_cloud,
             )
             for pool in topology.worker_pools
+            if pool.autoscaling is None
         ]
         door = _api_door(name, topology, control_plane, network, in_cloud)
         self.kubeconfig = pulumi.Output.secret(
@@ -189,7 +191,7 @@ class HetznerSubstrate(pulumi.ComponentResource):
                         server_ca=certificates.server_ca,
                         firewall_id=firewall.worker_id,
                         used_by_servers=[network, firewall],
-                        after=addons.nodes,
+                        after=[addons.network, addons.cloud_controller],
                     ),
                     pulumi.ResourceOptions(
                         parent=self, providers=[cloud, self.kubernetes_provider]
@@ -231,7 +233,7 @@ class HetznerSubstrate(pulumi.ComponentResource):
             ),
             in_cluster,
             # The workers too: its pods end while there is still somebody to say that they have.
-            after=[addons.volumes, *workers],
+            after=[addons.volumes, *workers, *autoscalers],
         )
         self.register_outputs(
             {"contract": self.contract.to_output(), "kubeconfig": self.kubeconfig}

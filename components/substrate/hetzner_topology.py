@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from components import names
 from components.contract import Dns, GpuProfile, ObjectStore, SecretStore, SubstrateContract
+from components.substrate.hetzner_gpu_topology import GpuOperatorSettings, GpuServer, gpu_profile
 
 Location = Literal["fsn1", "nbg1", "hel1", "ash", "hil", "sin"]
 
@@ -138,6 +139,8 @@ class Vswitch:
 
     id: int
     """Its number in Robot."""
+    vlan: int | None
+    """The VLAN id by which dedicated servers tag their packets; None where none joins."""
     cidr: str
     """Inside `network_cidr`, apart from `node_cidr`."""
 
@@ -158,12 +161,18 @@ class HetznerTopology:
     api_allowed_cidrs: tuple[str, ...]
     control_plane: ControlPlane
     worker_pools: tuple[WorkerPool, ...]
-    gpu: GpuProfile
+    gpu_servers: tuple[GpuServer, ...]
+    gpu_operator: GpuOperatorSettings
     wireguard: bool
     """Whether Cilium encrypts what pods of different nodes send each other."""
     object_storage: ObjectStorage | None
     """Where snapshots of etcd go as well; None keeps them on the servers alone."""
     deletion_protection: bool
+
+    @property
+    def gpu(self) -> GpuProfile:
+        """How pods get the GPUs of the dedicated servers."""
+        return gpu_profile(self.gpu_servers, self.gpu_operator)
 
     @property
     def network_zone(self) -> str:
@@ -191,7 +200,9 @@ class HetznerTopology:
 
         A volume never leaves its location. With a pod, the scheduler says where it is made.
         """
-        workers = [pool.location for pool in self.worker_pools if pool.max_count > 0]
+        workers: list[Location] = [
+            pool.location for pool in self.worker_pools if pool.max_count > 0
+        ]
         if self.control_plane.schedulable or not workers or self.location in workers:
             return self.location
         return workers[0]
@@ -216,6 +227,10 @@ class HetznerTopology:
         Its servers are called so, with up to 17 characters behind it, and labelled so.
         """
         return names.fit(f"{self.cluster_name}-{pool.name}", NODE_GROUP_MAX)
+
+    def gpu_server_name(self, server: GpuServer) -> str:
+        """Return the node name of a dedicated server."""
+        return self.physical_name(server.role)
 
     def control_plane_name(self, index: int) -> str:
         """Return the name of a control-plane server, counted from 0."""

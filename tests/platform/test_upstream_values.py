@@ -28,6 +28,7 @@ from components.substrate.hetzner_addons import (
     cloud_controller_values,
     csi_values,
 )
+from components.substrate.hetzner_autoscaler import autoscaler_values
 from components.substrate.hetzner_k3s import CONTAINERD_FOLDER, CONTAINERD_SOCKET
 from components.versions import ChartPin
 from tests.platform.samples import BARE, GKE, HETZNER, gated, inputs, model, tenant
@@ -125,6 +126,11 @@ def sets_of_the_substrates() -> Iterator[tuple[str, Mapping[str, Any]]]:
     yield versions.CILIUM.chart, cilium_values(topology)
     yield versions.HCLOUD_CCM.chart, cloud_controller_values(topology)
     yield versions.HCLOUD_CSI.chart, csi_values(topology)
+    scaling = {"worker_pools": [{"name": "a", "autoscaling": {"min": 1, "max": 2}}]}
+    yield (
+        versions.CLUSTER_AUTOSCALER.chart,
+        autoscaler_values(hetzner_samples.topology(scaling), firewall_id=1, pools_digest="d"),
+    )
     yield (
         versions.GPU_OPERATOR.chart,
         gpu_operator_values(

@@ -5,9 +5,7 @@ from typing import Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from components.contract import GpuProfile
 from components.platform.config import DnsLabel, Section
-from components.substrate.gpu_profile import operator_profile
 from components.substrate.hetzner_topology import (
     NETWORK_ZONES,
     PLACEMENT_GROUP_SIZE,
@@ -19,7 +17,11 @@ from components.substrate.hetzner_topology import (
     WorkerPool,
 )
 from stacks.config.hetzner.addresses import AllowedCidr, HetznerVswitch, PrivateCidr
-from stacks.config.hetzner.gpu import HetznerGpu
+from stacks.config.hetzner.gpu import (
+    HetznerGpuOperator,
+    HetznerGpuServer,
+    gpu_server_problems,
+)
 from stacks.config.hetzner.servers import HetznerControlPlane, HetznerWorkerPool, zones_of
 from stacks.config.hetzner.stores import HetznerObjectStorage
 
@@ -82,7 +84,12 @@ class HetznerConfig(Section):
         validate_default=True,
         max_length=50,
     )
-    gpu: HetznerGpu = HetznerGpu()
+    gpu_servers: tuple[HetznerGpuServer, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Dedicated servers with GPUs, ordered and put into the vSwitch by hand.",
+    )
+    gpu_operator: HetznerGpuOperator = HetznerGpuOperator()
     wireguard: bool = Field(
         default=False,
         description="Whether Cilium encrypts what pods of different nodes send each other.",
@@ -252,6 +259,34 @@ class HetznerConfig(Section):
             _offered("the control plane", control_plane.server_type, location)
         return control_plane
 
+    @field_validator("gpu_servers")
+    @classmethod
+    def _gpu_servers_can_join(
+        cls, servers: tuple[HetznerGpuServer, ...], info: ValidationInfo
+    ) -> tuple[HetznerGpuServer, ...]:
+        # What is wrong with those has a message of its own.
+        if not {"vswitch", "api_allowed_cidrs", "worker_pools"} <= info.data.keys():
+            return servers
+        problems = gpu_server_problems(
+            servers,
+            vswitch=info.data["vswitch"],
+            api_allowed_cidrs=info.data["api_allowed_cidrs"],
+            pools=tuple(pool.name for pool in info.data["worker_pools"]),
+        )
+        for problem in problems:
+            raise ValueError(problem)
+        return servers
+
+    @field_validator("gpu_operator")
+    @classmethod
+    def _there_is_something_to_run(
+        cls, operator: HetznerGpuOperator, info: ValidationInfo
+    ) -> HetznerGpuOperator:
+        if operator != HetznerGpuOperator() and info.data.get("gpu_servers") == ():
+            msg = "there are no gpu_servers for it; add some, or remove it"
+            raise ValueError(msg)
+        return operator
+
     @model_validator(mode="after")
     def _servers_fit_their_ranges(self) -> Self:
         nodes = self.control_plane.count + sum(pool.max_count for pool in self.worker_pools)
@@ -264,6 +299,7 @@ class HetznerConfig(Section):
             raise ValueError(msg)
         prefix = ipaddress.IPv4Network(self.pod_cidr).prefixlen
         ranges = 2 ** (_POD_PREFIX - prefix) if prefix <= _POD_PREFIX else 0
+        nodes += len(self.gpu_servers)
         if nodes > ranges:
             msg = (
                 f"pod_cidr {self.pod_cidr} has a /24 for {ranges} servers and there are {nodes}; "
@@ -322,13 +358,10 @@ class HetznerConfig(Section):
                 )
                 for pool in self.worker_pools
             ),
-            gpu=GpuProfile(managed_by="none")
-            if self.gpu.managed_by == "none"
-            else operator_profile(
-                products=self.gpu.products,
-                max_gpus=self.gpu.max_gpus,
-                max_gpus_per_node=self.gpu.max_gpus_per_node,
+            gpu_servers=tuple(
+                server.topology(self.api_allowed_cidrs) for server in self.gpu_servers
             ),
+            gpu_operator=self.gpu_operator.topology(),
             wireguard=self.wireguard,
             object_storage=(
                 None if self.object_storage is None else self.object_storage.topology()

@@ -28,7 +28,7 @@ def _server_type(value: str) -> str:
     if _GPU_LIKE.search(value):
         msg = (
             f"{value!r} is no cloud server: Hetzner Cloud has no server with a GPU; "
-            "take a type such as cpx42 here, and describe dedicated GPU servers in hetzner.gpu"
+            "take a type such as cpx42 here, and describe dedicated ones in hetzner.gpu_servers"
         )
         raise ValueError(msg)
     msg = f"{value!r} is no name of a cloud server type; write one such as cpx32, cx43 or ccx23"
@@ -55,7 +55,12 @@ def is_arm(server_type: str) -> bool:
     return server_type.startswith("cax")
 
 
-def _node_label(key: str, value: str) -> None:
+def check_node_label(key: str, value: str) -> None:
+    """Refuse a label that a node cannot have, or that kubelet may not set.
+
+    Raises:
+        ValueError: says which, and what to write.
+    """
     if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
         msg = f"{key}={value} is not a Kubernetes label; write one such as workload: batch"
         raise ValueError(msg)
@@ -169,7 +174,7 @@ class HetznerWorkerPool(Section):
     @classmethod
     def _labels_are_allowed(cls, labels: dict[str, str]) -> dict[str, str]:
         for key, value in labels.items():
-            _node_label(key, value)
+            check_node_label(key, value)
         return labels
 
     @field_validator("name")
