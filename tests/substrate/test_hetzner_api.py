@@ -32,12 +32,14 @@ def _authority(name: str) -> dict[str, str]:
     return {"key": key, "certificate": self_signed_certificate(inputs)[1]["certPem"]}
 
 
-def _signed(authority: dict[str, str], use: str) -> dict[str, str]:
+def _signed(
+    authority: dict[str, str], use: str, names: dict[str, list[str]] | None = None
+) -> dict[str, str]:
     key = private_key({"algorithm": "ECDSA", "ecdsaCurve": "P256"})[1]["privateKeyPem"]
     asked = {
         "privateKeyPem": key,
         "subject": {"commonName": use, "organization": "system:masters"},
-        "ipAddresses": ["127.0.0.1"],
+        **({"ipAddresses": ["127.0.0.1"]} if names is None else names),
     }
     inputs = {
         "certRequestPem": certificate_request(asked)[1]["certRequestPem"],
@@ -133,3 +135,23 @@ def test_the_api_refuses_an_administrator_of_another_cluster(tmp_path: Path) -> 
         done = _wait({**request, "url": url})
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+
+
+def test_where_the_certificate_does_not_name_the_address_it_is_known_by_the_name_it_has(
+    tmp_path: Path,
+) -> None:
+    servers, clients = _authority("server"), _authority("client")
+    admin = _signed(clients, "client_auth")
+    named = _signed(servers, "server_auth", {"dnsNames": ["kubernetes"]})
+    request = {
+        "ca": servers["certificate"],
+        "certificate": admin["certificate"],
+        "key": admin["key"],
+        "seconds": 1,
+    }
+    with _api(tmp_path, named, clients, [200]) as url:
+        by_name = _wait({**request, "url": url, "tls_server_name": "kubernetes"})
+        by_address = _wait({**request, "url": url, "tls_server_name": None})
+    assert by_name.returncode == 0, by_name.stderr
+    assert by_address.returncode == 1
+    assert "CERTIFICATE_VERIFY_FAILED" in by_address.stderr
