@@ -49,15 +49,13 @@ def control_plane(kubernetes: str) -> Generator[Client]:
     Raises:
         StartError: a program ended, or was not ready in time.
     """
-    for program in PROGRAMS:
-        if shutil.which(program) is None:
-            pytest.skip(f"{program} is not on PATH; `make test` builds it")
+    skip_without_programs()
     with tempfile.TemporaryDirectory(prefix="llmp-control-plane-") as name, ExitStack() as running:
         folder = Path(name)
-        etcd, peer, secure = _free_ports(3)
+        etcd, peer, secure = free_ports(3)
         store = f"http://127.0.0.1:{etcd}"
         running.enter_context(
-            _program(
+            running_program(
                 folder / "etcd.log",
                 "etcd",
                 f"--data-dir={folder / 'etcd'}",
@@ -76,7 +74,7 @@ def control_plane(kubernetes: str) -> Generator[Client]:
         key = folder / "service-accounts.pem"
         key.write_bytes(_private_key())
         server = running.enter_context(
-            _program(
+            running_program(
                 folder / "kube-apiserver.log",
                 "kube-apiserver",
                 f"--etcd-servers={store}",
@@ -107,6 +105,13 @@ def control_plane(kubernetes: str) -> Generator[Client]:
             client.close()
 
 
+def skip_without_programs() -> None:
+    """Skip the test where etcd or the API server has not been built."""
+    for program in PROGRAMS:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not on PATH; `make test` builds it")
+
+
 def _ready_client(
     server: "subprocess.Popen[bytes]", log: Path, certificate: Path, port: int, token: str
 ) -> Client:
@@ -114,11 +119,11 @@ def _ready_client(
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise StartError(f"kube-apiserver ended with {server.returncode}:\n{_tail(log)}")
+            raise StartError(f"kube-apiserver ended with {server.returncode}:\n{tail(log)}")
         if certificate.is_file() and (client := _connected(certificate, port, token)) is not None:
             return client
         time.sleep(0.1)
-    raise StartError(f"kube-apiserver is not ready after {START_SECONDS:.0f} s:\n{_tail(log)}")
+    raise StartError(f"kube-apiserver is not ready after {START_SECONDS:.0f} s:\n{tail(log)}")
 
 
 def _connected(certificate: Path, port: int, token: str) -> Client | None:
@@ -139,7 +144,7 @@ def _connected(certificate: Path, port: int, token: str) -> Client | None:
 
 
 @contextmanager
-def _program(log: Path, *command: str) -> Generator["subprocess.Popen[bytes]"]:
+def running_program(log: Path, *command: str) -> Generator["subprocess.Popen[bytes]"]:
     """Run a program, and end it: with the block, and when this process is killed."""
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -165,7 +170,8 @@ def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
-def _free_ports(count: int) -> Sequence[int]:
+def free_ports(count: int) -> Sequence[int]:
+    """Return ports of loopback that nobody listens at."""
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -181,5 +187,6 @@ def _private_key() -> bytes:
     )
 
 
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
+    """Return the last lines of a log."""
     return "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
