@@ -18,8 +18,9 @@ GOOGLE_DATE: Final = "2026-08-20"
 GOOGLE_REGION: Final = "us-central1"
 GOOGLE_SOURCE: Final = "Cloud Billing catalogue"
 
-HETZNER_DATE: Final = "after April 2026"
-HETZNER_SOURCE: Final = "Hetzner's price list"
+HETZNER_DATE: Final = "2026-07-23"
+HETZNER_SOURCE: Final = "pricing API of Hetzner Cloud"
+HETZNER_ZONE: Final = "eu-central"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,19 +143,51 @@ SCANNED_IMAGE: Final = 0.26
 """Artifact Analysis pricing, once for each image that is pushed."""
 
 HETZNER_SERVER_MONTH: Final[Mapping[str, float]] = {
+    "cx23": 5.49,
     "cx33": 8.49,
     "cx43": 15.99,
+    "cx53": 29.49,
     "cax11": 5.99,
     "cax21": 10.49,
     "cax31": 20.99,
+    "cax41": 40.99,
+    "cpx12": 11.49,
     "cpx22": 19.49,
     "cpx32": 35.49,
     "cpx42": 69.49,
+    "cpx52": 100.49,
+    "cpx62": 129.99,
     "ccx13": 42.99,
     "ccx23": 85.99,
     "ccx33": 138.49,
+    "ccx43": 275.99,
+    "ccx53": 533.49,
+    "ccx63": 853.49,
 }
 """Without IPv4 address; billed from the order to the deletion, whether the server runs or not."""
 
+HETZNER_ADDRESS_MONTH: Final = 0.50
+HETZNER_LOAD_BALANCER_MONTH: Final = 7.49
+"""One of type lb11, which the cloud controller takes as well."""
+
 HETZNER_VOLUME_GIB_MONTH: Final = 0.0572
-"""Hetzner Cloud's pricing API, 2026-05-27."""
+"""This, addresses, load balancers and cpx22 to cpx42 were read again on 2026-09-09: the same."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DedicatedPrice:
+    """Euros for one dedicated server with its IPv4 address."""
+
+    month: float
+    setup: float
+    """Paid once, with the order."""
+    date: str
+
+
+HETZNER_GPU_SERVERS: Final[Mapping[str, DedicatedPrice]] = {
+    # Announcement of Hetzner's prices of that day; the list of October 2026 has it no more.
+    "GEX44": DedicatedPrice(month=232.30 + 1.70, setup=114, date="2026-06-15"),
+    # Price list of hetzner.com.
+    "GEX131": DedicatedPrice(month=1497.30 + 1.70, setup=1499, date="2026-10-08"),
+}
+"""By model. They are ordered in Robot, and paid there."""

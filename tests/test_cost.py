@@ -26,6 +26,13 @@ GKE: dict[str, Any] = {
 }
 
 
+HETZNER: dict[str, Any] = {
+    **{key: GKE[key] for key in ("platform", "models", "tenants")},
+    "kind": "hetzner",
+    "hetzner": {"location": "nbg1", "api_allowed_cidrs": ["203.0.113.0/24"]},
+}
+
+
 def cost_of(stack: dict[str, Any], **changes: object) -> Cost:
     section = stack["kind"]
     changed = {**stack, section: {**stack[section], **changes}}
@@ -229,15 +236,57 @@ def test_whose_prices_they_are_is_said_with_region_and_date() -> None:
     assert cost_of(GKE).source == "Cloud Billing catalogue, us-central1, 2026-08-20"
 
 
+def test_every_line_of_a_hetzner_stack_is_there() -> None:
+    assert lines_of(cost_of(HETZNER_STACK)) == [
+        "server of the control plane: cpx32",
+        "server of pool platform: cpx42",
+        "IPv4 address of a server",
+        "dedicated GPU server ada-0: GEX44",
+    ]
+
+
 def test_servers_of_hetzner_are_paid_in_euros_whether_used_or_not() -> None:
-    cost = cost_of(HETZNER_STACK)
-    assert (cost.currency, cost.idle) == ("EUR", pytest.approx(35.49 + 3 * 69.49))
+    cost = cost_of(HETZNER)
+    assert (cost.currency, cost.idle) == ("EUR", pytest.approx(35.49 + 3 * 69.49 + 4 * 0.50))
     assert cost.maximum == pytest.approx(cost.idle)
+    assert cost.source == "pricing API of Hetzner Cloud, eu-central, 2026-07-23"
+
+
+def test_servers_that_the_autoscaler_may_add_cost_at_the_maximum_alone() -> None:
+    pools = [{"name": "platform", "autoscaling": {"min": 1, "max": 4}}]
+    cost = cost_of(HETZNER, worker_pools=pools)
+    assert cost.idle == pytest.approx(35.49 + 69.49 + 2 * 0.50)
+    assert cost.maximum == pytest.approx(35.49 + 4 * 69.49 + 5 * 0.50)
+
+
+def test_each_load_balancer_of_hetzner_is_paid() -> None:
+    assert "load balancer of the API" not in lines_of(cost_of(HETZNER))
+    balanced = cost_of(HETZNER, control_plane={"load_balancer": "private"})
+    assert balanced.idle - cost_of(HETZNER).idle == pytest.approx(7.49)
+    edge = {
+        "domain": "llm.example.org",
+        "dns": {"provider": "cloudflare", "zone": "example.org", "token_secret": "dns-token"},
+        "features": {"public_edge": True},
+    }
+    stack = {**HETZNER_STACK, "platform": {**PLATFORM, **edge}}
+    assert line_of(cost_of(stack), "load balancer of the public edge").idle == 1
+
+
+def test_a_dedicated_gpu_server_is_paid_by_its_model_with_its_setup_fee_beside() -> None:
+    line = line_of(cost_of(HETZNER_STACK), "dedicated GPU server")
+    assert line.hourly(1) * HOURS_PER_MONTH == pytest.approx(234.0)
+    assert line.note == "and €114 once; as of 2026-06-15"
+
+
+def test_outside_europe_the_estimate_says_whose_prices_it_takes() -> None:
+    (note,) = [note for note in cost_of(HETZNER, location="ash").notes if "ash" in note]
+    assert "those of eu-central" in note
+    assert len(cost_of(HETZNER).notes) == 1
 
 
 def test_the_line_for_people_names_what_is_not_in_it() -> None:
-    line = str(cost_of(HETZNER_STACK, control_plane={"server_type": "ccx63"}))
-    assert line == "€208 a month idle, without ccx63, of unknown price"
+    line = str(cost_of(HETZNER, control_plane={"server_type": "cpx51"}))
+    assert line == "€210 a month idle, without cpx51, of unknown price"
 
 
 def test_a_cluster_that_is_there_already_costs_this_stack_nothing() -> None:
@@ -245,10 +294,10 @@ def test_a_cluster_that_is_there_already_costs_this_stack_nothing() -> None:
 
 
 def test_the_document_has_the_sums_and_every_line() -> None:
-    cost = cost_of(HETZNER_STACK, control_plane={"server_type": "ccx63"})
+    cost = cost_of(HETZNER, control_plane={"server_type": "cpx51"})
     document = json.loads(json.dumps(cost.as_dict()))
-    assert document["monthly_idle"] == pytest.approx(208.47)
-    assert document["hourly_max"] == pytest.approx(0.2856, abs=1e-4)
-    assert [line["hourly_each"] is None for line in document["lines"]] == [True, False]
-    assert [line["monthly_idle"] for line in document["lines"]] == [None, 208.47]
-    assert document["unpriced"] == ["ccx63"]
+    assert document["monthly_idle"] == pytest.approx(210.47)
+    assert document["hourly_max"] == pytest.approx(0.2883, abs=1e-4)
+    assert [line["hourly_each"] is None for line in document["lines"]] == [True, False, False]
+    assert [line["monthly_idle"] for line in document["lines"]] == [None, 208.47, 2.0]
+    assert document["unpriced"] == ["cpx51"]

@@ -162,7 +162,11 @@ def csi_values(topology: HetznerTopology) -> dict[str, Any]:
     The node driver asks the metadata service for the server's id, which only the host network may.
     """
     return {
-        "controller": {"hcloudVolumeDefaultLocation": topology.volume_location},
+        "controller": {
+            "hcloudVolumeDefaultLocation": topology.volume_location,
+            # By this a volume is found that outlives its cluster.
+            "volumeExtraLabels": {"cluster": topology.cluster_name},
+        },
         "node": {"hostNetwork": True, "tolerations": [{"operator": "Exists"}]},
         "storageClasses": [
             {"name": STORAGE_CLASS, "defaultStorageClass": True, "reclaimPolicy": "Delete"}

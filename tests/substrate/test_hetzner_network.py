@@ -8,7 +8,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from components.substrate.hetzner_topology import PLACEMENT_GROUP_SIZE
+from components.contract import SecretStore
+from components.substrate.hetzner_addons import csi_values
+from components.substrate.hetzner_topology import PLACEMENT_GROUP_SIZE, hetzner_contract
 from tests.harness import Recorder, deploy
 from tests.substrate.hetzner_samples import VSWITCH, config, program, topology
 
@@ -345,3 +347,31 @@ def test_as_many_groups_are_made_as_are_counted() -> None:
     }
     made = deploy(program(changes)).all("hcloud:index/placementGroup:PlacementGroup")
     assert len(made) == topology(changes).placement_groups == 4
+
+
+# What the cluster makes at Hetzner.
+
+
+def test_volumes_carry_the_name_of_their_cluster() -> None:
+    values = csi_values(topology({"cluster_name": "west"}))
+    assert values["controller"]["volumeExtraLabels"] == {"cluster": "west"}
+
+
+def test_the_private_address_of_a_load_balancer_stays_out_of_public_dns_and_of_the_vswitch() -> (
+    None
+):
+    contract = hetzner_contract(topology(VSWITCH), secret_store=SecretStore(kind="kubernetes"))
+    annotations = contract.load_balancer_annotations
+    assert annotations["load-balancer.hetzner.cloud/disable-private-ingress"] == "true"
+    assert annotations["load-balancer.hetzner.cloud/private-subnet-ip-range"] == "10.0.0.0/17"
+
+
+def test_no_annotation_gives_two_services_one_load_balancer() -> None:
+    contract = hetzner_contract(topology(), secret_store=SecretStore(kind="kubernetes"))
+    assert "load-balancer.hetzner.cloud/name" not in contract.load_balancer_annotations
+
+
+def test_volumes_of_hetzner_take_no_snapshots_and_none_are_promised() -> None:
+    contract = hetzner_contract(topology(), secret_store=SecretStore(kind="kubernetes"))
+    assert contract.storage_class == "hcloud-volumes"
+    assert (contract.snapshot_class, contract.snapshot_driver) == (None, None)
