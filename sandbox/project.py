@@ -53,6 +53,7 @@ _DUMMY_CREDENTIALS: Final = {
     # The real hcloud provider wants 64 characters (its own check of the token).
     "HCLOUD_TOKEN": "sandbox0" * 8,
     "GOOGLE_OAUTH_ACCESS_TOKEN": "sandbox",
+    "GPU_SERVERS_SSH_KEY": "-----BEGIN PRIVATE KEY-----\nsandbox\n-----END PRIVATE KEY-----\n",
     "OBJECT_STORAGE_ACCESS_KEY": "sandbox-access-key",
     "OBJECT_STORAGE_SECRET_KEY": "sandbox-secret-key",
 }

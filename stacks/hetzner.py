@@ -13,13 +13,15 @@ from stacks.platform import deploy_platform, export_outputs
 TOKEN_VARIABLE = "HCLOUD_TOKEN"  # noqa: S105 - the name of a variable
 ACCESS_KEY = "object_storage_access_key"
 SECRET_KEY = "object_storage_secret_key"  # noqa: S105 - the name of a setting
+SSH_KEY = "gpu_servers_ssh_key"
 
 
 def deploy(stack: HetznerStack) -> None:
     """Build both trees on Hetzner, and export the outputs.
 
     Raises:
-        ConfigError: there is no token of Hetzner Cloud's API, or an object storage without keys.
+        ConfigError: there is no token of Hetzner Cloud's API, no keys of an object storage that
+            is named, or no SSH key for GPU servers that are joined by SSH.
     """
     substrate = HetznerSubstrate(
         "substrate",
@@ -32,11 +34,16 @@ def deploy(stack: HetznerStack) -> None:
             object_storage_keys=(
                 None if stack.hetzner.object_storage is None else object_storage_keys()
             ),
+            gpu_servers_ssh_key=(
+                ssh_key() if any(one.join == "ssh" for one in stack.hetzner.gpu_servers) else None
+            ),
             high_availability=stack.platform.tier == "prod",
             argo_cd_sign_in=argo_cd_sign_in(stack),
         ),
     )
     export_outputs(substrate.contract, substrate.kubeconfig)
+    if substrate.gpu_join_scripts:
+        pulumi.export("gpu_join_scripts", dict(substrate.gpu_join_scripts))
     deploy_platform(stack, substrate.contract, substrate.kubernetes_provider, [substrate])
 
 
@@ -70,6 +77,19 @@ def object_storage_keys() -> ObjectStorageKeys:
         secret_key=_secret(
             f"llmp:{SECRET_KEY}", SECRET_KEY.upper(), "the secret key of the object storage"
         ),
+    )
+
+
+def ssh_key() -> pulumi.Output[str]:
+    """Return the private key by which dedicated servers are joined, as a secret.
+
+    From the encrypted config of the stack, else from the environment.
+
+    Raises:
+        ConfigError: it is in neither place.
+    """
+    return _secret(
+        f"hetzner:{SSH_KEY}", SSH_KEY.upper(), "a private SSH key that root of GPU servers accepts"
     )
 
 

@@ -180,6 +180,7 @@ COMPUTED: Final[dict[str, Computed]] = {
     "gcp:storage/bucket:Bucket": _nothing,
     "gcp:storage/bucketIAMMember:BucketIAMMember": _nothing,
     "command:local:Command": lambda _n, _i: {"stdout": "", "stderr": ""},
+    "command:remote:Command": lambda _n, _i: {"stdout": "", "stderr": ""},
     "hcloud:index/firewall:Firewall": _hetzner,
     "hcloud:index/loadBalancer:LoadBalancer": lambda name, inputs: {
         **_hetzner(name, inputs),

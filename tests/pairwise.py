@@ -250,7 +250,12 @@ def _gke(base: Mapping[str, Any], *, prod: bool) -> dict[str, Any]:
 
 
 def _hetzner(base: Mapping[str, Any], *, prod: bool) -> dict[str, Any]:
-    made = {**base, "gpu": {**base["gpu"], "max_gpus": 16, "max_gpus_per_node": 2}}
+    server = {"model": "other", "product": "NVIDIA-L40S", "gpus": 2, "join": "script"}
+    servers = [
+        {**server, "name": f"l40s-{index}", "private_address": f"10.0.128.{index + 2}"}
+        for index in range(8)
+    ]
+    made = {**base, "gpu_servers": servers}
     if prod:
         made |= {
             "deletion_protection": True,

@@ -32,12 +32,17 @@ HETZNER_STACK: dict[str, Any] = {
     "hetzner": {
         "location": "nbg1",
         "api_allowed_cidrs": ["203.0.113.0/24"],
-        "gpu": {
-            "managed_by": "gpu-operator",
-            "products": ["NVIDIA-RTX-4000-SFF-Ada-Generation"],
-            "max_gpus": 1,
-            "max_gpus_per_node": 1,
-        },
+        "vswitch": {"id": 12345, "vlan": 4000, "cidr": "10.0.128.0/24"},
+        "gpu_servers": [
+            {
+                "name": "ada-0",
+                "model": "GEX44",
+                "private_address": "10.0.128.2",
+                "address": "203.0.113.20",
+                "host_key": "ssh-ed25519 "
+                "AAAAC3NzaC1lZDI1NTE5AAAAIMPA/Cv+4gnKKC/6zYFd/brOIvT10Qm+VwcNbvOfIjN6",
+            }
+        ],
     },
     "platform": PLATFORM,
     "models": [MODEL],

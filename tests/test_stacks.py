@@ -22,12 +22,14 @@ STACKS = sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
 TREES = {"llmp:substrate:", "llmp:platform:"}
 APPLICATION = "kubernetes:argoproj.io/v1alpha1:Application"
 TOKEN = "t0ken" * 12 + "abcd"
+SSH_KEY = "-----BEGIN PRIVATE KEY-----\ntest\n-----END PRIVATE KEY-----\n"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
 def _token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HCLOUD_TOKEN", TOKEN)
+    monkeypatch.setenv("GPU_SERVERS_SSH_KEY", SSH_KEY)
 
 
 def config_of(stack: str) -> dict[str, Any]:
@@ -94,7 +96,7 @@ def test_every_component_registers_its_outputs(stack: str) -> None:
 
 @pytest.mark.parametrize("stack", STACKS)
 def test_no_resource_falls_back_to_a_default_provider(stack: str) -> None:
-    ambient = ("pulumi:", "random:", "tls:", "command:local:")  # of no cloud and no cluster
+    ambient = ("pulumi:", "random:", "tls:", "command:")  # of no cloud and no cluster
     for one in built(stack).registrations:
         if one.custom and not one.type.startswith(ambient):
             assert one.provider is not None, f"{one.type} {one.name}"
@@ -228,6 +230,15 @@ def test_hetzner_without_a_token_says_where_to_put_it(monkeypatch: pytest.Monkey
     with pytest.raises(Exception, match="hcloud:token: is not set") as caught:
         run("hetzner")
     assert "pulumi config set --secret hcloud:token" in str(caught.value)
+
+
+def test_gpu_servers_by_ssh_without_a_key_say_where_to_put_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("GPU_SERVERS_SSH_KEY")
+    with pytest.raises(Exception, match="hetzner:gpu_servers_ssh_key: is not set") as caught:
+        run("hetzner")
+    assert "pulumi config set --secret hetzner:gpu_servers_ssh_key" in str(caught.value)
 
 
 def test_a_bad_config_stops_the_program_with_all_its_problems() -> None:

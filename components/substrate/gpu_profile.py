@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from components.contract import DcgmExporter, GpuProfile, Toleration
+from components.contract import ANNOTATION_PREFIX, DcgmExporter, GpuPool, GpuProfile, Toleration
 
 GPU_OPERATOR_NAMESPACE: Final = "gpu-operator"
 GPU_RUNTIME_CLASS: Final = "nvidia"
@@ -15,6 +15,12 @@ servers elsewhere. The GPU Operator's own daemons tolerate it by default."""
 DCGM_POD_LABELS: Final = {"app": "nvidia-dcgm-exporter"}
 DCGM_PORT: Final = "metrics"
 """Label and port name of the exporter that the operator runs (GPU Operator v26.3 manifests)."""
+
+NODE_POOL_LABEL: Final = ANNOTATION_PREFIX + "pool"
+NODE_PRODUCT_LABEL: Final = ANNOTATION_PREFIX + "gpu-product"
+"""Labels that nodes of ours have from their first second. What feature discovery writes comes
+later, and says another product where GPUs are shared: it appends `-SHARED` (NVIDIA documentation,
+"Time-Slicing GPUs in Kubernetes")."""
 
 
 def operator_profile(
@@ -40,3 +46,12 @@ def operator_profile(
             namespace=GPU_OPERATOR_NAMESPACE, pod_labels=DCGM_POD_LABELS, port=DCGM_PORT
         ),
     )
+
+
+def pools_profile(pools: tuple[GpuPool, ...]) -> GpuProfile:
+    """Return the profile of GPU servers that the substrate knows, and labels, one by one."""
+    return operator_profile(
+        products=tuple(dict.fromkeys(pool.product for pool in pools)),
+        max_gpus=sum(pool.gpus for pool in pools),
+        max_gpus_per_node=max((pool.gpus_per_node for pool in pools), default=0),
+    ).model_copy(update={"pools": pools, "product_label": NODE_PRODUCT_LABEL})

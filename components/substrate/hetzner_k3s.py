@@ -24,8 +24,11 @@ USER_DATA_LIMIT: Final = 32 * 1024
 """Bytes of user data that a server takes (Hetzner Cloud API, POST /servers)."""
 
 METADATA_ADDRESS: Final = "169.254.169.254"
-"""Where a server asks for its user data. Hetzner answers over IPv4 alone (Hetzner Docs, "Server
-Metadata"), and Cilium drops whatever else a pod sends while it runs without IPv6."""
+"""Where a server asks for its user data (Hetzner Docs, "Server Metadata")."""
+
+METADATA_IPV6_ADDRESS: Final = "fe80::a9fe:a9fe"
+"""Where cloud-init asks first (its DataSourceHetzner). No pod has an IPv6 address, and Cilium drops
+such packets while it runs without IPv6: this one is for the day that it does not."""
 
 CONTAINERD_FOLDER: Final = "/var/lib/rancher/k3s/agent/etc/containerd"
 CONTAINERD_SOCKET: Final = "/run/k3s/containerd/containerd.sock"
@@ -55,7 +58,6 @@ AUDIT_POLICY_PATH: Final = "/etc/rancher/k3s/audit-policy.yaml"
 _DATA: Final = "/var/lib/rancher/k3s"
 _INSTALLER: Final = "/usr/local/sbin/llmp-install-k3s"
 _GUARD: Final = "/usr/local/sbin/llmp-guard-metadata"
-_METADATA: Final = f"{METADATA_ADDRESS}/32"
 _RELEASES: Final = "https://github.com/k3s-io/k3s/releases/download"
 _NETWORK_WAIT_SECONDS: Final = 600
 
@@ -366,9 +368,13 @@ WantedBy=multi-user.target
 _GUARD_SCRIPT: Final = f"""\
 #!/bin/bash
 set -euo pipefail
-rule=(PREROUTING --destination {_METADATA} --jump DROP)
-iptables --wait 30 --table raw --check "${{rule[@]}}" 2>/dev/null ||
-  iptables --wait 30 --table raw --insert "${{rule[@]}}"
+guard() {{
+  local rule=(PREROUTING --destination "$2" --jump DROP)
+  "$1" --wait 30 --table raw --check "${{rule[@]}}" 2>/dev/null ||
+    "$1" --wait 30 --table raw --insert "${{rule[@]}}"
+}}
+guard iptables {METADATA_ADDRESS}/32
+guard ip6tables {METADATA_IPV6_ADDRESS}/128
 """
 
 # Without the guard a pod could read the user data, and with it the authorities: k3s requires it.

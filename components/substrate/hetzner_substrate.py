@@ -1,7 +1,8 @@
 """A k3s cluster on Hetzner Cloud with all around it, up to a running Argo CD."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pulumi
@@ -21,7 +22,9 @@ from components.substrate.hetzner_api_load_balancer import (
 from components.substrate.hetzner_autoscaler import HetznerAutoscaler, HetznerAutoscalerArgs
 from components.substrate.hetzner_certificates import HetznerCertificates, HetznerCertificatesArgs
 from components.substrate.hetzner_control_plane import HetznerControlPlane, HetznerControlPlaneArgs
+from components.substrate.hetzner_etcd_member import ApiAccess
 from components.substrate.hetzner_firewall import HetznerFirewall, HetznerFirewallArgs
+from components.substrate.hetzner_gpu_servers import HetznerGpuServers, HetznerGpuServersArgs
 from components.substrate.hetzner_k3s import CONTAINERD_FOLDER, CONTAINERD_SOCKET, JoinTokens
 from components.substrate.hetzner_kubeconfig import TLS_SERVER_NAME, kubeconfig
 from components.substrate.hetzner_metadata_policy import (
@@ -55,6 +58,8 @@ class HetznerSubstrateArgs:
     """Who answers for the domain; None for nobody."""
     object_storage_keys: ObjectStorageKeys | None = None
     """Of the topology's object storage; None where it has none. Secret."""
+    gpu_servers_ssh_key: pulumi.Input[str] | None = None
+    """Private key that root of the GPU servers accepts; None where none joins by SSH. Secret."""
     high_availability: bool = False
     """Two replicas of what Argo CD answers with."""
     argo_cd_sign_in: ArgoCdSignIn | None = None
@@ -64,9 +69,9 @@ class HetznerSubstrateArgs:
 class HetznerSubstrate(pulumi.ComponentResource):
     """Everything from an empty project to a cluster that runs Argo CD.
 
-    Dedicated GPU servers join later and are not made here; with `gpu.managed_by` set to
-    `gpu-operator` the operator waits for them. Servers are told what they are once: see
-    `HetznerServer` for what that means for changes.
+    Dedicated GPU servers are not made here: they join by SSH, or later by a script of
+    `gpu_join_scripts`. Servers are told what they are once: see `HetznerServer` for what that means
+    for changes.
     """
 
     contract: SubstrateContract
@@ -75,6 +80,8 @@ class HetznerSubstrate(pulumi.ComponentResource):
     kubernetes_provider: kubernetes.Provider
     """Reaches the cluster, once its API is ready."""
     argo_cd: ArgoCd
+    gpu_join_scripts: Mapping[str, pulumi.Output[str]]
+    """What joins each GPU server that the program does not reach, by its name. Secret."""
 
     def __init__(
         self, name: str, args: HetznerSubstrateArgs, opts: pulumi.ResourceOptions | None = None
@@ -112,6 +119,9 @@ class HetznerSubstrate(pulumi.ComponentResource):
                 tokens=tokens,
                 subnet_id=network.subnet_id,
                 firewall_id=firewall.control_plane_id,
+                access=lambda first_address: _api_access(
+                    name, topology, first_address, certificates, network, in_cloud
+                ),
             ),
             in_cloud,
         )
@@ -131,26 +141,23 @@ class HetznerSubstrate(pulumi.ComponentResource):
             for pool in topology.worker_pools
             if pool.autoscaling is None
         ]
-        door = _api_door(name, topology, control_plane, network, in_cloud)
+        access = control_plane.access
         self.kubeconfig = pulumi.Output.secret(
             pulumi.Output.all(
-                door.address,
-                certificates.server_ca,
-                certificates.admin_certificate,
-                certificates.admin_key,
-            ).apply(lambda values: _kubeconfig(topology.cluster_name, door, values))
+                access.address, access.server_ca, access.client_certificate, access.client_key
+            ).apply(lambda values: _kubeconfig(topology.cluster_name, access, values))
         )
         first_server = control_plane.servers[0]
         api = HetznerApi(
             f"{name}-api",
             HetznerApiArgs(
-                api_address=door.address,
-                tls_server_name=door.tls_server_name,
-                server_ca=certificates.server_ca,
-                client_certificate=certificates.admin_certificate,
-                client_key=certificates.admin_key,
+                api_address=access.address,
+                tls_server_name=access.tls_server_name,
+                server_ca=access.server_ca,
+                client_certificate=access.client_certificate,
+                client_key=access.client_key,
                 first_server=first_server,
-                after=door.after,
+                after=access.after,
             ),
             pulumi.ResourceOptions(parent=self),
         )
@@ -215,15 +222,36 @@ class HetznerSubstrate(pulumi.ComponentResource):
                 ),
                 in_cluster,
             )
-        if topology.gpu.managed_by == "gpu-operator":
-            GpuOperator(
+        gpus: list[pulumi.Resource] = []
+        self.gpu_join_scripts = {}
+        if topology.gpu_servers:
+            gpu_servers = HetznerGpuServers(
+                f"{name}-gpu-servers",
+                HetznerGpuServersArgs(
+                    topology=topology,
+                    tokens=tokens,
+                    server_ca=certificates.server_ca,
+                    ssh_key=args.gpu_servers_ssh_key,
+                ),
+                pulumi.ResourceOptions(parent=self),
+                # They join through the vSwitch, and their agents end before it goes.
+                after=[api.ready, network],
+            )
+            self.gpu_join_scripts = gpu_servers.scripts
+            operator = GpuOperator(
                 f"{name}-gpu-operator",
                 GpuOperatorArgs(
-                    containerd_folder=CONTAINERD_FOLDER, containerd_socket=CONTAINERD_SOCKET
+                    containerd_folder=CONTAINERD_FOLDER,
+                    containerd_socket=CONTAINERD_SOCKET,
+                    profile=topology.gpu,
+                    driver=topology.gpu_operator.driver,
+                    pods_per_gpu=topology.gpu_operator.time_slicing,
                 ),
                 in_cluster,
-                after=[addons.volumes],
+                # Its daemons end while their nodes are still there.
+                after=[addons.volumes, gpu_servers],
             )
+            gpus = [gpu_servers, operator]
         self.argo_cd = ArgoCd(
             f"{name}-argo-cd",
             ArgoCdArgs(
@@ -233,7 +261,7 @@ class HetznerSubstrate(pulumi.ComponentResource):
             ),
             in_cluster,
             # The workers too: its pods end while there is still somebody to say that they have.
-            after=[addons.volumes, *workers, *autoscalers],
+            after=[addons.volumes, *workers, *autoscalers, *gpus],
         )
         self.register_outputs(
             {"contract": self.contract.to_output(), "kubeconfig": self.kubeconfig}
@@ -255,48 +283,43 @@ class HetznerSubstrate(pulumi.ComponentResource):
         )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _ApiDoor:
-    """Where the program and its users reach the API."""
-
-    address: pulumi.Input[str]
-    tls_server_name: str | None = None
-    after: tuple[pulumi.Resource, ...] = ()
-
-
-def _api_door(
+def _api_access(  # noqa: PLR0913, PLR0917 - what the one call knows
     name: str,
     topology: HetznerTopology,
-    control_plane: HetznerControlPlane,
+    first_address: pulumi.Output[str],
+    certificates: HetznerCertificates,
     network: HetznerNetwork,
     opts: pulumi.ResourceOptions,
-) -> _ApiDoor:
+) -> ApiAccess:
+    access = ApiAccess(
+        address=first_address,
+        server_ca=certificates.server_ca,
+        client_certificate=certificates.admin_certificate,
+        client_key=certificates.admin_key,
+    )
     mode = topology.control_plane.load_balancer
     if mode == "none":
-        return _ApiDoor(address=control_plane.api_address)
+        return access
     balancer = HetznerApiLoadBalancer(
         f"{name}-api-balancer",
         HetznerApiLoadBalancerArgs(topology=topology, subnet_id=network.subnet_id),
         opts,
     )
+    access = replace(access, after=balancer.ready)
     if mode == "public":
         # Certificates can't name the public address: the servers may be older than it.
-        return _ApiDoor(
-            address=balancer.public_address,
-            tls_server_name=TLS_SERVER_NAME,
-            after=balancer.ready,
-        )
+        return replace(access, address=balancer.public_address, tls_server_name=TLS_SERVER_NAME)
     if topology.api_allowed_cidrs:
-        return _ApiDoor(address=control_plane.api_address, after=balancer.ready)
-    return _ApiDoor(address=topology.load_balancer_address, after=balancer.ready)
+        return access
+    return replace(access, address=topology.load_balancer_address)
 
 
-def _kubeconfig(cluster_name: str, door: _ApiDoor, values: list[Any]) -> str:
+def _kubeconfig(cluster_name: str, access: ApiAccess, values: list[Any]) -> str:
     api_address, server_ca, client_certificate, client_key = values
     return kubeconfig(
         cluster_name=cluster_name,
         api_address=api_address,
-        tls_server_name=door.tls_server_name,
+        tls_server_name=access.tls_server_name,
         server_ca=server_ca,
         client_certificate=client_certificate,
         client_key=client_key,

@@ -179,7 +179,8 @@ def _impossible(path: str, model: Model, gpu: GpuProfile) -> Iterator[Problem]:
     if model.gpu.shared and not gpu.pools:
         yield Problem(
             path=f"{path}.shared",
-            message="nodes that share their GPUs are known where a stack makes the pools, on GKE",
+            message="nodes that share their GPUs are known where a stack of kind gke or hetzner "
+            "has them",
             value="true",
             fix="set shared: false",
         )
@@ -215,9 +216,14 @@ def _no_pool(path: str, model: Model, gpu: GpuProfile) -> Problem:
         path=path,
         message=f"no GPU pool is for this model: {why}",
         value=shown(model.name),
-        fix=", or ".join([*fixes, "add a pool to gke.gpu_pools that takes it"]),
+        fix=", or ".join([*fixes, _MORE[gpu.managed_by]]),
     )
 
+
+_MORE: Final[dict[str, str]] = {
+    "gke": "add a pool to gke.gpu_pools that takes it",
+    "gpu-operator": "add a server to hetzner.gpu_servers that takes it",
+}
 
 _FIXES: Final[dict[gpus.Obstacle, str]] = {
     "spot": "set gpu.spot: true where the model bears to lose a node",

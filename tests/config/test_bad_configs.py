@@ -1445,7 +1445,7 @@ BAD = [
     Bad(
         mistake="a model and no GPU at all",
         base="hetzner",
-        change={"hetzner.gpu": {"managed_by": "none"}},
+        change={"hetzner.gpu_servers": []},
         path="models[0].gpu",
         says="no GPU for it",
         fix="add a GPU pool",

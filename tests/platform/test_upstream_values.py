@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, cast, get_args
 
 import pytest
 
@@ -29,6 +29,7 @@ from components.substrate.hetzner_addons import (
     csi_values,
 )
 from components.substrate.hetzner_autoscaler import autoscaler_values
+from components.substrate.hetzner_gpu_topology import GpuDriver
 from components.substrate.hetzner_k3s import CONTAINERD_FOLDER, CONTAINERD_SOCKET
 from components.versions import ChartPin
 from tests.platform.samples import BARE, GKE, HETZNER, gated, inputs, model, tenant
@@ -131,14 +132,19 @@ def sets_of_the_substrates() -> Iterator[tuple[str, Mapping[str, Any]]]:
         versions.CLUSTER_AUTOSCALER.chart,
         autoscaler_values(hetzner_samples.topology(scaling), firewall_id=1, pools_digest="d"),
     )
-    yield (
-        versions.GPU_OPERATOR.chart,
-        gpu_operator_values(
-            GpuOperatorArgs(
-                containerd_folder=CONTAINERD_FOLDER, containerd_socket=CONTAINERD_SOCKET
-            )
-        ),
-    )
+    for driver in get_args(GpuDriver):
+        yield (
+            versions.GPU_OPERATOR.chart,
+            gpu_operator_values(
+                GpuOperatorArgs(
+                    containerd_folder=CONTAINERD_FOLDER,
+                    containerd_socket=CONTAINERD_SOCKET,
+                    profile=topology.gpu,
+                    driver=driver,
+                    pods_per_gpu=4,
+                )
+            ),
+        )
     for high_availability in (False, True):
         yield (
             versions.ARGO_CD.chart,

@@ -27,7 +27,7 @@ from sandbox.provider.sdk_types import SdkTypes
 from tests.harness import COMPUTED, Recorder, deploy
 from tests.policies.samples import changed, resources
 from tests.substrate import gke_samples
-from tests.test_stacks import REVISION, STACKS, TOKEN, config_of, run
+from tests.test_stacks import REVISION, SSH_KEY, STACKS, TOKEN, config_of, run
 
 ROOT = Path(__file__).resolve().parents[2]
 GPU_POOL = f"{GCP_NODE_POOL}|with GPUs"
@@ -40,6 +40,7 @@ KMS_KEY = "projects/my-project/locations/us-central1/keyRings/llmp/cryptoKeys/se
 @pytest.fixture(autouse=True)
 def _token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HCLOUD_TOKEN", TOKEN)
+    monkeypatch.setenv("GPU_SERVERS_SSH_KEY", SSH_KEY)
 
 
 def example() -> dict[str, Any]:

@@ -13,16 +13,23 @@ from components.substrate.hetzner_topology import HetznerTopology
 from stacks.config.hetzner import HetznerConfig
 
 SMALLEST: Final[dict[str, Any]] = {"location": "nbg1", "api_allowed_cidrs": ["203.0.113.0/24"]}
+VSWITCH: Final[dict[str, Any]] = {"vswitch": {"id": 4711, "vlan": 4000, "cidr": "10.0.128.0/24"}}
+HOST_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMPA/Cv+4gnKKC/6zYFd/brOIvT10Qm+VwcNbvOfIjN6"
 WITH_GPU: Final[dict[str, Any]] = {
-    "gpu": {
-        "managed_by": "gpu-operator",
-        "products": ["NVIDIA-RTX-4000-SFF-Ada-Generation"],
-        "max_gpus": 2,
-        "max_gpus_per_node": 1,
-    }
+    **VSWITCH,
+    "gpu_servers": [
+        {
+            "name": "ada-0",
+            "model": "GEX44",
+            "private_address": "10.0.128.2",
+            "address": "203.0.113.20",
+            "host_key": HOST_KEY,
+        },
+        {"name": "pro-0", "model": "GEX131", "private_address": "10.0.128.3", "join": "script"},
+    ],
 }
-VSWITCH: Final[dict[str, Any]] = {"vswitch": {"id": 4711, "cidr": "10.0.128.0/24"}}
 TOKEN: Final = "t" * 64
+SSH_KEY: Final = "-----BEGIN PRIVATE KEY-----\ntest\n-----END PRIVATE KEY-----\n"
 OBJECT_STORAGE: Final[dict[str, Any]] = {
     "object_storage": {
         "endpoint": "nbg1.your-objectstorage.com",
@@ -56,6 +63,7 @@ def program(changes: Mapping[str, Any] | None = None) -> Callable[[], None]:
                 topology=topology(changes),
                 token=pulumi.Output.secret(TOKEN),
                 secret_store=SecretStore(kind="kubernetes"),
+                gpu_servers_ssh_key=pulumi.Output.secret(SSH_KEY),
                 object_storage_keys=OBJECT_STORAGE_KEYS,
             ),
         )

@@ -1,16 +1,36 @@
 """NVIDIA's GPU Operator on k3s."""
 
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as kubernetes
 import pytest
+import yaml
 
+from components.contract import GPU_SHARING
+from components.platform.apps import gpus
+from components.platform.config import ModelGpu
 from components.substrate.gpu_operator import GpuOperator, GpuOperatorArgs, gpu_operator_values
 from components.substrate.gpu_profile import operator_profile
+from components.substrate.hetzner_gpu_topology import GpuDriver
 from components.substrate.hetzner_k3s import CONTAINERD_FOLDER, CONTAINERD_SOCKET
 from components.versions import GPU_OPERATOR
 from tests.harness import Recorder, deploy
+from tests.substrate.hetzner_samples import WITH_GPU, topology
 
-ARGS = GpuOperatorArgs(containerd_folder=CONTAINERD_FOLDER, containerd_socket=CONTAINERD_SOCKET)
+
+def _args(*, driver: GpuDriver = "install", time_slicing: int = 1) -> GpuOperatorArgs:
+    shape = topology({**WITH_GPU, "gpu_operator": {"time_slicing": time_slicing}})
+    return GpuOperatorArgs(
+        containerd_folder=CONTAINERD_FOLDER,
+        containerd_socket=CONTAINERD_SOCKET,
+        profile=shape.gpu,
+        driver=driver,
+        pods_per_gpu=time_slicing,
+    )
+
+
+ARGS = _args()
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +87,48 @@ def test_the_exporter_is_where_the_contract_says_and_has_no_monitor_of_its_own(
     }
 
 
-def test_the_operators_daemons_tolerate_what_the_contract_makes_pods_tolerate() -> None:
-    profile = operator_profile(products=("x",), max_gpus=1, max_gpus_per_node=1)
-    tolerations = [each.to_kubernetes() for each in profile.tolerations]
-    assert gpu_operator_values(ARGS)["daemonsets"]["tolerations"] == tolerations
+@pytest.mark.parametrize(
+    ("driver", "values"),
+    [
+        ("install", {"enabled": True}),
+        ("precompiled", {"enabled": True, "usePrecompiled": True, "version": "580"}),
+        ("preinstalled", {"enabled": False}),
+    ],
+)
+def test_the_driver_comes_from_where_the_config_says(
+    driver: GpuDriver, values: dict[str, Any]
+) -> None:
+    assert gpu_operator_values(_args(driver=driver))["driver"] == values
+
+
+def test_no_gpu_is_cut_in_parts_that_the_contract_does_not_know() -> None:
+    assert gpu_operator_values(ARGS)["migManager"] == {"enabled": False}
+
+
+def test_gpus_that_nobody_shares_have_no_configuration_of_the_device_plugin() -> None:
+    assert gpu_operator_values(ARGS)["devicePlugin"] == {"enabled": True}
+
+
+def test_a_shared_gpu_is_offered_as_often_as_pods_may_share_it_under_its_own_name() -> None:
+    plugin = gpu_operator_values(_args(time_slicing=4))["devicePlugin"]["config"]
+    assert plugin["create"]
+    assert plugin["default"] in plugin["data"]
+    sharing = yaml.safe_load(plugin["data"][plugin["default"]])["sharing"]["timeSlicing"]
+    assert sharing["resources"] == [{"name": "nvidia.com/gpu", "replicas": 4}]
+    assert not sharing["renameByDefault"]
+    assert sharing["failRequestsGreaterThanOne"]
+
+
+@pytest.mark.parametrize("time_slicing", [1, 4])
+def test_the_operators_daemons_go_wherever_a_gpu_pod_may_go(time_slicing: int) -> None:
+    args = _args(time_slicing=time_slicing)
+    values = gpu_operator_values(args)
+    wanted = ModelGpu(shared=time_slicing > 1)
+    tolerated = gpus.model_nodes(args.profile, wanted).tolerations
+    pods = sorted(each.key for each in tolerated)
+    for tolerations in (
+        values["daemonsets"]["tolerations"],
+        values["node-feature-discovery"]["worker"]["tolerations"],
+    ):
+        assert sorted(each["key"] for each in tolerations) == pods
+    assert (GPU_SHARING in pods) == (time_slicing > 1)

@@ -62,7 +62,7 @@ def test_a_long_cluster_name_leaves_server_names_within_the_limit_and_apart() ->
         ({"api_allowed_cidrs": ["2001:db8::/32"]}, "api_allowed_cidrs.0", "an IPv4 network"),
         ({"api_allowed_cidrs": ["home"]}, "api_allowed_cidrs.0", "not a network"),
         ({"control_plane": {"count": 2}}, "control_plane.count", "1, 3 or 5"),
-        ({"control_plane": {"server_type": "gex44"}}, "control_plane.server_type", "hetzner.gpu"),
+        ({"control_plane": {"server_type": "gex44"}}, "control_plane.server_type", "gpu_servers"),
         ({"control_plane": {"server_type": "cpx4"}}, "control_plane.server_type", "such as cpx32"),
         (
             {"worker_pools": [{"name": "gpu", "server_type": "a100", "count": 1}]},
@@ -110,13 +110,6 @@ def test_a_long_cluster_name_leaves_server_names_within_the_limit_and_apart() ->
             "",
         ),
         ({"node_cidr": "10.0.0.0/28"}, "", "a larger network_cidr"),
-        ({"gpu": {"max_gpus": 1}}, "gpu.max_gpus", "managed_by: gpu-operator"),
-        ({"gpu": {"managed_by": "gpu-operator"}}, "gpu.products", "managed_by: none"),
-        (
-            {"gpu": {**WITH_GPU["gpu"], "max_gpus_per_node": 4}},
-            "gpu.max_gpus_per_node",
-            "more than all 2 GPUs",
-        ),
         ({"gpu_nodes": 1}, "gpu_nodes", "Extra inputs"),
     ],
 )
@@ -145,7 +138,7 @@ def _contract(changes: dict[str, object] | None = None) -> SubstrateContract:
     return hetzner_contract(topology(changes), secret_store=SecretStore(kind="kubernetes"))
 
 
-def test_the_contract_promises_no_gpu_unless_the_operator_runs_them() -> None:
+def test_the_contract_promises_no_gpu_where_no_server_has_one() -> None:
     assert _contract().gpu == GpuProfile(managed_by="none")
 
 
@@ -153,7 +146,7 @@ def test_with_the_operator_the_contract_says_how_a_pod_gets_its_gpu() -> None:
     gpu = _contract(WITH_GPU).gpu
     assert (gpu.managed_by, gpu.max_gpus, gpu.max_gpus_per_node) == ("gpu-operator", 2, 1)
     assert gpu.runtime_class == "nvidia"
-    assert gpu.product_label == "nvidia.com/gpu.product"
+    assert gpu.product_label == "llmp.dev/gpu-product"
     assert [each.to_kubernetes() for each in gpu.tolerations] == [
         {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
     ]

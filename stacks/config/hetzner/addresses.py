@@ -67,6 +67,13 @@ class HetznerVswitch(Section):
     """A vSwitch of dedicated servers, as a subnet of the cluster's network."""
 
     id: int = Field(ge=1, description="number of the vSwitch in Robot", examples=[12345])
+    vlan: int | None = Field(
+        default=None,
+        ge=4000,
+        le=4091,
+        description="VLAN id of the vSwitch in Robot; needed with gpu_servers, which tag with it",
+        examples=[4000],
+    )
     cidr: PrivateCidr = Field(
         description="Its subnet of network_cidr, beside that of the cloud servers.",
         examples=["10.0.128.0/24"],
@@ -82,4 +89,4 @@ class HetznerVswitch(Section):
 
     def topology(self) -> Vswitch:
         """Return the same in the form that the substrate takes."""
-        return Vswitch(id=self.id, cidr=self.cidr)
+        return Vswitch(id=self.id, vlan=self.vlan, cidr=self.cidr)
