@@ -1,11 +1,17 @@
 """The servers that run the Kubernetes API and etcd, on Hetzner Cloud."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 import pulumi_hcloud as hcloud
 
+from components.substrate.hetzner_etcd_member import (
+    ApiAccess,
+    HetznerEtcdMember,
+    HetznerEtcdMemberArgs,
+)
 from components.substrate.hetzner_ids import numeric_id
 from components.substrate.hetzner_k3s import (
     ClusterAuthorities,
@@ -30,6 +36,8 @@ class HetznerControlPlaneArgs:
     """Secret."""
     subnet_id: pulumi.Input[str]
     firewall_id: pulumi.Input[int]
+    access: Callable[[pulumi.Output[str]], ApiAccess]
+    """How the API is reached, given the public address of the first server."""
 
 
 class HetznerControlPlane(pulumi.ComponentResource):
@@ -39,11 +47,15 @@ class HetznerControlPlane(pulumi.ComponentResource):
     from there. Each has an address of its own that outlives it: the kubeconfig and the API's
     certificate name it before the server exists. What one server is told does not depend on how
     many there are, so that adding some touches none that runs.
+
+    Where there are several, each is made or changed once the one before it is a member of etcd
+    again, and leaves etcd before it is deleted. Hetzner resizes a server by stopping it. They never
+    move: see `HetznerServer`.
     """
 
     servers: tuple[hcloud.Server, ...]
-    api_address: pulumi.Output[str]
-    """Public address of the first server, where the kubeconfig points."""
+    access: ApiAccess
+    """How the API is reached."""
 
     def __init__(
         self, name: str, args: HetznerControlPlaneArgs, opts: pulumi.ResourceOptions | None = None
@@ -61,12 +73,16 @@ class HetznerControlPlane(pulumi.ComponentResource):
                 auto_delete=False,
                 delete_protection=topology.deletion_protection,
                 labels={**topology.resource_labels, "role": "control-plane"},
-                opts=pulumi.ResourceOptions(parent=self),
+                # Where its server is, which never moves.
+                opts=pulumi.ResourceOptions(parent=self, ignore_changes=["location"]),
             )
             for index in range(topology.control_plane.count)
         ]
-        self.servers = tuple(
-            HetznerServer(
+        self.access = args.access(addresses[0].ip_address)
+        servers: list[hcloud.Server] = []
+        before: list[pulumi.Resource] = []
+        for index, address in enumerate(addresses):
+            server = HetznerServer(
                 f"{name}-{index}",
                 HetznerServerArgs(
                     topology=topology,
@@ -80,14 +96,29 @@ class HetznerControlPlane(pulumi.ComponentResource):
                     placement_group_id=numeric_id(group),
                     private_address=topology.control_plane_address(index),
                     public_ipv4_id=numeric_id(address),
+                    holds_etcd=True,
                     protect=topology.deletion_protection,
+                    after=before,
                 ),
                 opts=pulumi.ResourceOptions(parent=self),
-            ).server
-            for index, address in enumerate(addresses)
-        )
-        self.api_address = addresses[0].ip_address
-        self.register_outputs({"api_address": self.api_address})
+            )
+            servers.append(server.server)
+            if topology.control_plane.count > 1:
+                member = HetznerEtcdMember(
+                    f"{name}-{index}-member",
+                    HetznerEtcdMemberArgs(
+                        node_name=topology.control_plane_name(index),
+                        server=server.server,
+                        server_type=topology.control_plane.server_type,
+                        access=self.access,
+                        after=[server],
+                        first_server=servers[0] if index > 0 else None,
+                    ),
+                    opts=pulumi.ResourceOptions(parent=self),
+                )
+                before = [member.joined]
+        self.servers = tuple(servers)
+        self.register_outputs({"api_address": self.access.address})
 
 
 def _user_data(

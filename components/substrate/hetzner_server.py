@@ -1,5 +1,6 @@
 """One server of a cluster on Hetzner Cloud, attached to the private network."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -31,17 +32,25 @@ class HetznerServerArgs:
     public_ipv4_id: pulumi.Input[int] | None = None
     """A primary IP to use, which then is the only public address; None lets Hetzner give one IPv4
     and one IPv6 address that live and die with the server."""
+    holds_etcd: bool = False
+    """Whether what it has on its disk is nowhere else."""
     protect: bool = False
-    """Whether Hetzner refuses to delete or rebuild the server."""
+    """Whether Pulumi and Hetzner refuse to delete or replace the server."""
+    after: Sequence[pulumi.Resource] = ()
+    """What must be done before the server is made or changed."""
 
 
 class HetznerServer(pulumi.ComponentResource):
     """One server.
 
-    What it was told on its first boot can't be told again, so later changes of the user data or of
-    the image never replace it: a new version reaches it from inside the cluster, or by a
-    replacement that someone asks for. Attached to the network after its creation: an address that
-    Hetzner chooses is then an attribute of the attachment, which no change of the server touches.
+    What it was told on its first boot can't be told again, so later changes of the user data, of
+    the image or of its name, which is its node's, never replace or rename it: a new version reaches
+    it from inside the cluster, or by a replacement that someone asks for. Another server type
+    resizes it where it is, which stops and starts it. A worker of another location is a new server;
+    one that holds etcd never moves, and a config that says otherwise is refused.
+
+    Attached to the network after its creation: an address that Hetzner chooses is then an attribute
+    of the attachment, which no change of the server touches.
     """
 
     server: hcloud.Server
@@ -79,7 +88,14 @@ class HetznerServer(pulumi.ComponentResource):
             shutdown_before_deletion=True,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                ignore_changes=["user_data", "image"],
+                ignore_changes=[
+                    "user_data",
+                    "image",
+                    "name",
+                    *(["location"] if args.holds_etcd else []),
+                ],
+                protect=args.protect,
+                depends_on=list(args.after),
                 additional_secret_outputs=["user_data"],
                 # The name is the node's, and Hetzner gives each name once.
                 delete_before_replace=True,
@@ -92,4 +108,23 @@ class HetznerServer(pulumi.ComponentResource):
             ip=args.private_address,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
+        if args.holds_etcd:
+            pulumi.Output.all(self.server.location).apply(
+                lambda values: refuse_a_move(args.server_name, values[0], args.location)
+            )
         self.register_outputs({"server_id": self.server.id})
+
+
+def refuse_a_move(server_name: str, location: str, wanted: str) -> None:
+    """Refuse a config that moves a server which holds etcd.
+
+    Raises:
+        pulumi.RunError: it is in another location.
+    """
+    if location != wanted:
+        msg = (
+            f"{server_name} holds etcd in {location}, and hetzner.location says {wanted}. A "
+            f"control plane never moves; set hetzner.location: {location}, or make a new stack "
+            "there. Pools may have a location of their own."
+        )
+        raise pulumi.RunError(msg)

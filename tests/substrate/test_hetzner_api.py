@@ -12,43 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from components.substrate.hetzner_api import WAIT_SCRIPT
-from sandbox.provider.tls_material import (
-    certificate_request,
-    locally_signed_certificate,
-    private_key,
-    self_signed_certificate,
-)
-
-
-def _authority(name: str) -> dict[str, str]:
-    key = private_key({"algorithm": "ECDSA", "ecdsaCurve": "P256"})[1]["privateKeyPem"]
-    inputs = {
-        "privateKeyPem": key,
-        "subject": {"commonName": name},
-        "isCaCertificate": True,
-        "allowedUses": ["digital_signature", "key_encipherment", "cert_signing"],
-        "validityPeriodHours": 1,
-    }
-    return {"key": key, "certificate": self_signed_certificate(inputs)[1]["certPem"]}
-
-
-def _signed(
-    authority: dict[str, str], use: str, names: dict[str, list[str]] | None = None
-) -> dict[str, str]:
-    key = private_key({"algorithm": "ECDSA", "ecdsaCurve": "P256"})[1]["privateKeyPem"]
-    asked = {
-        "privateKeyPem": key,
-        "subject": {"commonName": use, "organization": "system:masters"},
-        **({"ipAddresses": ["127.0.0.1"]} if names is None else names),
-    }
-    inputs = {
-        "certRequestPem": certificate_request(asked)[1]["certRequestPem"],
-        "caCertPem": authority["certificate"],
-        "caPrivateKeyPem": authority["key"],
-        "allowedUses": ["digital_signature", use],
-        "validityPeriodHours": 1,
-    }
-    return {"key": key, "certificate": locally_signed_certificate(inputs)[1]["certPem"]}
+from tests.substrate.tls_samples import authority, signed
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -97,24 +61,24 @@ def _wait(request: dict[str, Any]) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_ends_well_once_the_api_says_ready_to_the_administrator(tmp_path: Path) -> None:
-    servers, clients = _authority("server"), _authority("client")
-    admin = _signed(clients, "client_auth")
+    servers, clients = authority("server"), authority("client")
+    admin = signed(clients, "client_auth")
     request = {
         "ca": servers["certificate"],
         "certificate": admin["certificate"],
         "key": admin["key"],
     }
-    with _api(tmp_path, _signed(servers, "server_auth"), clients, [503, 500, 200]) as url:
+    with _api(tmp_path, signed(servers, "server_auth"), clients, [503, 500, 200]) as url:
         done = _wait({**request, "url": url})
     assert (done.returncode, done.stdout) == (0, "the Kubernetes API is ready\n"), done.stderr
 
 
-def test_it_never_trusts_an_api_of_another_authority(tmp_path: Path) -> None:
-    servers, clients = _authority("server"), _authority("client")
-    admin = _signed(clients, "client_auth")
+def test_it_never_trusts_an_api_of_anotherauthority(tmp_path: Path) -> None:
+    servers, clients = authority("server"), authority("client")
+    admin = signed(clients, "client_auth")
     request = {"certificate": admin["certificate"], "key": admin["key"], "seconds": 1}
-    with _api(tmp_path, _signed(servers, "server_auth"), clients, [200]) as url:
-        done = _wait({**request, "ca": _authority("server")["certificate"], "url": url})
+    with _api(tmp_path, signed(servers, "server_auth"), clients, [200]) as url:
+        done = _wait({**request, "ca": authority("server")["certificate"], "url": url})
     assert done.returncode == 1
     assert "CERTIFICATE_VERIFY_FAILED" in done.stderr
     assert "hetzner.api_allowed_cidrs" in done.stderr
@@ -123,15 +87,15 @@ def test_it_never_trusts_an_api_of_another_authority(tmp_path: Path) -> None:
 
 
 def test_the_api_refuses_an_administrator_of_another_cluster(tmp_path: Path) -> None:
-    servers, clients = _authority("server"), _authority("client")
-    stranger = _signed(_authority("client"), "client_auth")
+    servers, clients = authority("server"), authority("client")
+    stranger = signed(authority("client"), "client_auth")
     request = {
         "ca": servers["certificate"],
         "certificate": stranger["certificate"],
         "key": stranger["key"],
         "seconds": 1,
     }
-    with _api(tmp_path, _signed(servers, "server_auth"), clients, [200]) as url:
+    with _api(tmp_path, signed(servers, "server_auth"), clients, [200]) as url:
         done = _wait({**request, "url": url})
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -140,9 +104,9 @@ def test_the_api_refuses_an_administrator_of_another_cluster(tmp_path: Path) -> 
 def test_where_the_certificate_does_not_name_the_address_it_is_known_by_the_name_it_has(
     tmp_path: Path,
 ) -> None:
-    servers, clients = _authority("server"), _authority("client")
-    admin = _signed(clients, "client_auth")
-    named = _signed(servers, "server_auth", {"dnsNames": ["kubernetes"]})
+    servers, clients = authority("server"), authority("client")
+    admin = signed(clients, "client_auth")
+    named = signed(servers, "server_auth", {"dnsNames": ["kubernetes"]})
     request = {
         "ca": servers["certificate"],
         "certificate": admin["certificate"],
