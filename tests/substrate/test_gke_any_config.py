@@ -4,7 +4,7 @@ import json
 import re
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -25,7 +25,10 @@ from tests.policies.samples import resources
 from tests.substrate.gke_samples import EVERYTHING, SECRET_MANAGER, substrate
 
 REGION = "europe-west4"
-NAME = st.from_regex(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True)
+NAME = st.one_of(
+    st.from_regex(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", fullmatch=True),
+    st.from_regex(r"[a-z][a-z0-9-]{38}[a-z0-9]", fullmatch=True),
+)
 LABEL = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 
 
@@ -148,7 +151,13 @@ def test_its_names_are_names_at_google_and_each_is_of_one_thing(section: dict[st
         assert re.fullmatch(r"[a-z0-9_-]{1,63}", value)
 
 
-@settings(derandomize=True, deadline=None, max_examples=8)
+# A program takes a second, and a smaller example hundreds of them.
+@settings(
+    derandomize=True,
+    deadline=None,
+    max_examples=8,
+    phases=(Phase.explicit, Phase.generate),
+)
 @given(SECTIONS, st.booleans())
 def test_its_resources_are_registered_and_no_mandatory_rule_is_against_them(
     section: dict[str, Any],
