@@ -24,6 +24,11 @@ APPLICATION = "kubernetes:argoproj.io/v1alpha1:Application"
 TOKEN = "t0ken" * 12 + "abcd"
 SSH_KEY = "-----BEGIN PRIVATE KEY-----\ntest\n-----END PRIVATE KEY-----\n"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
+OBJECT_STORAGE = {
+    "endpoint": "nbg1.your-objectstorage.com",
+    "region": "nbg1",
+    "bucket": "acme-llmp-backups",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -239,6 +244,40 @@ def test_gpu_servers_by_ssh_without_a_key_say_where_to_put_it(
     with pytest.raises(Exception, match="hetzner:gpu_servers_ssh_key: is not set") as caught:
         run("hetzner")
     assert "pulumi config set --secret hetzner:gpu_servers_ssh_key" in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["ACCESS", "SECRET"])
+def test_an_object_storage_without_its_keys_says_where_to_put_them(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in {"ACCESS", "SECRET"} - {missing}:
+        monkeypatch.setenv(f"OBJECT_STORAGE_{name}_KEY", "a-key")
+    monkeypatch.delenv(f"OBJECT_STORAGE_{missing}_KEY", raising=False)
+    # What may belong to the bucket of the state is not taken for it.
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-the-state")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-state")
+    config = config_of("hetzner")
+    config["llmp:stack"]["hetzner"]["object_storage"] = OBJECT_STORAGE
+    key = f"llmp:object_storage_{missing.lower()}_key"
+    with pytest.raises(Exception, match=f"{key}: is not set") as caught:
+        run("hetzner", config=config)
+    assert f"pulumi config set --secret {key}" in str(caught.value)
+    assert f"export OBJECT_STORAGE_{missing}_KEY=" in str(caught.value)
+
+
+def test_the_keys_of_an_object_storage_come_from_the_config_or_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OBJECT_STORAGE_ACCESS_KEY", "of-the-environment")
+    monkeypatch.setenv("OBJECT_STORAGE_SECRET_KEY", "of-the-environment")
+    config = config_of("hetzner")
+    config["llmp:stack"]["hetzner"]["object_storage"] = OBJECT_STORAGE
+    config["llmp:object_storage_access_key"] = "of-the-config"
+    recorder = run("hetzner", config=config)
+    store = recorder.one("kubernetes:core/v1:Secret", "substrate-snapshot-store-config")
+    assert store.inputs["stringData"]["etcd-s3-access-key"] == "of-the-config"
+    assert store.inputs["stringData"]["etcd-s3-secret-key"] == "of-the-environment"
+    assert "stringData" in store.secret_inputs
 
 
 def test_a_bad_config_stops_the_program_with_all_its_problems() -> None:

@@ -1,9 +1,9 @@
 """Sets a machine up and runs a command there: `python3 -m tools.bootstrap [part ...] [-- command]`.
 
 Owns the order of the set-up and how its failures are told. The virtual environment is always part
-of it; the parts that can be asked for are `engine`, the Go tools and `crds`. Everything is told on
-stderr, so that stdout belongs to the command. Standard library only, since it runs before anything
-is installed.
+of it; the parts that can be asked for are `engine`, the Go tools, `crds` and `cloud-init`.
+Everything is told on stderr, so that stdout belongs to the command. Standard library only, since it
+runs before anything is installed.
 """
 
 import os
@@ -29,7 +29,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools import custom_resources
+from tools import cloud_init, custom_resources
 from tools.console import SetupError, say
 from tools.engine import find_engine
 from tools.go_tools import TOOLS, ensure_tool
@@ -40,6 +40,7 @@ ENGINE_PART = "engine"
 PARTS = (
     *(ENGINE_PART, "helm", "actionlint", "promtool", "kyverno", "etcd", "kube-apiserver"),
     custom_resources.PART,
+    cloud_init.PART,
 )
 
 
@@ -64,6 +65,8 @@ def set_up(parts: Sequence[str]) -> dict[str, str]:
             folders.append(ROOT / "policies" / "bin")
         elif part == custom_resources.PART:
             custom_resources.ensure_definitions()
+        elif part == cloud_init.PART:
+            cloud_init.ensure_schema()
         else:
             folders.append(ensure_tool(TOOLS[part]))
     path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", os.defpath)])

@@ -99,7 +99,7 @@ def checks() -> tuple[Check, ...]:
             name="cluster tests",
             # One process: each would start API servers of its own.
             command=(*pytest, "-m", "cluster and not engine"),
-            parts=("helm", "etcd", "kube-apiserver", "crds"),
+            parts=("helm", "etcd", "kube-apiserver", "crds", "cloud-init"),
         ),
     )
 

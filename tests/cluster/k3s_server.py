@@ -163,7 +163,9 @@ class KubeconfigClient:
         context = _named(document["contexts"], document["current-context"])["context"]
         cluster = _named(document["clusters"], context["cluster"])["cluster"]
         user = _named(document["users"], context["user"])["user"]
-        self._name = cluster.get("tls-server-name", urlsplit(cluster["server"]).hostname)
+        self._name = str(
+            cluster.get("tls-server-name") or urlsplit(str(cluster["server"])).hostname
+        )
         self._port = port
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
         self._tls = ssl.create_default_context(cadata=authority)

@@ -5,7 +5,16 @@ from pydantic import ValidationError
 
 from components.contract import GpuProfile, SecretStore, SubstrateContract
 from components.substrate.hetzner_topology import NETWORK_ZONES, hetzner_contract
-from tests.substrate.hetzner_samples import SMALLEST, VSWITCH, WITH_GPU, config, topology
+from tests.substrate.hetzner_samples import (
+    OBJECT_STORAGE,
+    SMALLEST,
+    VSWITCH,
+    WITH_GPU,
+    config,
+    topology,
+)
+
+STORAGE = OBJECT_STORAGE["object_storage"]
 
 
 def test_two_lines_make_a_cluster_with_one_control_plane_and_three_workers() -> None:
@@ -30,6 +39,14 @@ def test_outside_europe_the_default_types_are_sold_there() -> None:
     shape = topology({"location": "ash"})
     assert shape.control_plane.server_type == "ccx23"
     assert shape.worker_pools[0].server_type == "ccx33"
+
+
+def test_a_cluster_is_audited_and_not_encrypted_between_nodes_unless_it_says_otherwise() -> None:
+    shape = topology()
+    assert shape.control_plane.audit_log
+    assert not shape.wireguard
+    assert shape.object_storage is None
+    assert topology({"wireguard": True}).wireguard
 
 
 def test_control_plane_addresses_come_from_the_end_of_the_subnet() -> None:
@@ -111,6 +128,35 @@ def test_a_long_cluster_name_leaves_server_names_within_the_limit_and_apart() ->
         ),
         ({"node_cidr": "10.0.0.0/28"}, "", "a larger network_cidr"),
         ({"gpu_nodes": 1}, "gpu_nodes", "Extra inputs"),
+        ({"wireguard": "yes"}, "wireguard", "valid boolean"),
+        ({"control_plane": {"audit_log": 1}}, "control_plane.audit_log", "valid boolean"),
+        (
+            {"object_storage": {**STORAGE, "endpoint": "https://nbg1.your-objectstorage.com"}},
+            "object_storage.endpoint",
+            "the host alone is wanted",
+        ),
+        (
+            {"object_storage": {**STORAGE, "endpoint": "nbg1"}},
+            "object_storage.endpoint",
+            "such as nbg1.your-objectstorage.com",
+        ),
+        ({"object_storage": {**STORAGE, "endpoint": "s3.example.com:9000"}}, None, ""),
+        ({"object_storage": {**STORAGE, "region": "NBG1"}}, "object_storage.region", "pattern"),
+        (
+            {"object_storage": {**STORAGE, "bucket": "Backups"}},
+            "object_storage.bucket",
+            "such as acme-llmp-backups",
+        ),
+        (
+            {"object_storage": {**STORAGE, "bucket": "10.0.0.1"}},
+            "object_storage.bucket",
+            "no name of a bucket",
+        ),
+        (
+            {"object_storage": {**STORAGE, "access_key": "A"}},
+            "object_storage.access_key",
+            "Extra inputs",
+        ),
     ],
 )
 def test_what_hetzner_or_kubernetes_would_refuse_is_refused_with_the_fix(

@@ -1,8 +1,6 @@
 """What a server is told on its first boot. Each test is a trap that a cluster would fall into."""
 
 import hashlib
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any, cast
 import pytest
 import yaml
 
+from components.substrate.hetzner_audit import audit_policy
 from components.substrate.hetzner_k3s import (
     USER_DATA_LIMIT,
     CertificateAuthority,
@@ -24,11 +23,15 @@ from components.substrate.hetzner_k3s import (
     server_config,
 )
 from components.versions import K3S
-from tests.substrate.hetzner_samples import topology
+from tests.substrate.hetzner_samples import OBJECT_STORAGE, topology
 
 TOKENS = JoinTokens(server="server-password", agent="agent-password")
 SERVER_CA = "-----BEGIN CERTIFICATE-----\nserver\n-----END CERTIFICATE-----\n"
 SCRIPTS = ("/usr/local/sbin/llmp-install-k3s", "/usr/local/sbin/llmp-guard-metadata")
+SHELLCHECK = str(Path(sys.executable).parent / "shellcheck")
+UNWANTED = "SC2250,SC2292,SC2312"
+"""Matters of taste: braces around every variable, [[ for [, and commands whose failure is masked
+where it is meant to be."""
 
 
 def _authority(name: str) -> CertificateAuthority:
@@ -102,8 +105,83 @@ def test_every_node_waits_for_the_cloud_controller() -> None:
         assert "cloud-provider=external" in _k3s(user_data)["kubelet-arg"]
 
 
-def test_secrets_are_encrypted_at_rest() -> None:
-    assert _k3s(_server())["secrets-encryption"] is True
+def test_secrets_are_encrypted_at_rest_in_the_same_way_by_every_server() -> None:
+    for index in range(3):
+        assert _k3s(_server(index))["secrets-encryption"] is True
+        assert _k3s(_server(index))["secrets-encryption-provider"] == "secretbox"
+
+
+def test_the_api_server_writes_an_audit_log_that_cannot_fill_the_disk() -> None:
+    for index in range(3):
+        files = _files(_server(index))
+        arguments = dict(one.split("=", 1) for one in _k3s(_server(index))["kube-apiserver-arg"])
+        assert arguments["audit-log-path"] == "/var/lib/rancher/k3s/server/logs/audit.log"
+        kept = int(arguments["audit-log-maxbackup"]) + 1
+        assert kept * int(arguments["audit-log-maxsize"]) <= 1100
+        assert int(arguments["audit-log-maxage"]) == 30
+        assert files[arguments["audit-policy-file"]]["permissions"] == "0600"
+
+
+def test_the_audit_log_can_be_switched_off_and_leaves_no_file() -> None:
+    user_data = _server(0, {"control_plane": {"audit_log": False}})
+    assert _k3s(user_data)["kube-apiserver-arg"] == []
+    assert "audit" not in user_data
+
+
+def test_no_rule_of_the_audit_policy_records_what_secrets_config_maps_or_tokens_hold() -> None:
+    rules: list[dict[str, Any]] = audit_policy()["rules"]
+    assert rules[-1] == {"level": "Metadata"}, "what no rule names is recorded"
+    assert {rule["level"] for rule in rules} == {"None", "Metadata", "Request"}
+    for rule in rules:
+        if rule["level"] == "Request":
+            assert [each["group"] for each in rule["resources"]] == ["rbac.authorization.k8s.io"]
+    first = rules[0]["resources"]
+    assert {"group": "", "resources": ["secrets", "serviceaccounts/token"]} in first
+    assert rules[0]["level"] == "Metadata", "before the rules that leave reads out"
+
+
+def test_workers_write_no_audit_log() -> None:
+    assert "audit" not in _worker()
+
+
+def test_every_server_takes_snapshots_four_times_a_day_and_keeps_a_week_of_them() -> None:
+    for index in range(3):
+        settings = _k3s(_server(index))
+        assert settings["etcd-snapshot-schedule-cron"] == "0 */6 * * *"
+        assert settings["etcd-snapshot-retention"] == 7 * 4
+        assert "etcd-disable-snapshots" not in settings
+
+
+def test_a_server_knows_the_store_of_snapshots_by_its_secret_and_by_nothing_else() -> None:
+    # One more setting, and k3s would ignore the Secret.
+    for index in range(3):
+        settings = _k3s(_server(index))
+        assert {key: value for key, value in settings.items() if key.startswith("etcd-s3")} == {
+            "etcd-s3": True,
+            "etcd-s3-config-secret": "k3s-etcd-snapshot-s3-config",
+        }
+
+
+def test_naming_a_store_of_snapshots_later_changes_nothing_that_a_server_is_told() -> None:
+    assert _server(0, {}) == _server(0, OBJECT_STORAGE)
+    assert _server(1, {}) == _server(1, OBJECT_STORAGE)
+
+
+def test_kubelet_finds_the_kernel_as_it_wants_it_and_would_not_start_otherwise() -> None:
+    wanted = {
+        "vm.overcommit_memory": "1",
+        "vm.panic_on_oom": "0",
+        "kernel.panic": "10",
+        "kernel.panic_on_oops": "1",
+        "kernel.keys.root_maxkeys": "1000000",
+        "kernel.keys.root_maxbytes": "25000000",
+    }
+    for user_data in (_server(0), _server(1), _worker()):
+        assert _k3s(user_data)["protect-kernel-defaults"] is True
+        lines = _files(user_data)["/etc/sysctl.d/90-llmp.conf"]["content"].splitlines()
+        assert wanted.items() <= dict(line.split(" = ") for line in lines).items()
+        script = _files(user_data)["/usr/local/sbin/llmp-install-k3s"]["content"]
+        assert script.index("sysctl --quiet --system") < script.index("systemctl start")
 
 
 def test_the_first_server_starts_etcd_and_the_others_join_it() -> None:
@@ -191,8 +269,10 @@ def test_pods_are_kept_from_the_metadata_service_or_k3s_does_not_run() -> None:
     for user_data, service in ((_server(), "k3s"), (_worker(), "k3s-agent")):
         files = _files(user_data)
         guard = files["/usr/local/sbin/llmp-guard-metadata"]["content"]
-        assert "PREROUTING --destination 169.254.169.254/32 --jump DROP" in guard
-        assert "--table raw" in guard
+        assert 'rule=(PREROUTING --destination "$2" --jump DROP)' in guard
+        assert '--table raw --insert "${rule[@]}"' in guard
+        assert "\nguard iptables 169.254.169.254/32\n" in guard
+        assert "\nguard ip6tables fe80::a9fe:a9fe/128\n" in guard
         unit = files[f"/etc/systemd/system/{service}.service"]["content"]
         assert "Requires=llmp-guard-metadata.service" in unit
         assert "After=network-online.target llmp-guard-metadata.service" in unit
@@ -248,10 +328,6 @@ def test_no_answer_of_yaml_turns_a_text_into_something_else() -> None:
     assert read == settings
 
 
-def _shellcheck() -> str | None:
-    return shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-
-
 @pytest.mark.parametrize("path", SCRIPTS)
 def test_the_scripts_are_valid_bash(path: str) -> None:
     for user_data in (_server(), _worker()):
@@ -259,10 +335,23 @@ def test_the_scripts_are_valid_bash(path: str) -> None:
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
 
 
-@pytest.mark.skipif(_shellcheck() is None, reason="shellcheck is not installed")
 @pytest.mark.parametrize("path", SCRIPTS)
 def test_shellcheck_finds_nothing_in_the_scripts(path: str) -> None:
-    command = [str(_shellcheck()), "--shell=bash", "-"]
-    script = _files(_server())[path]["content"]
-    done = subprocess.run(command, input=script, text=True, capture_output=True, check=False)
-    assert done.stdout == ""
+    command = [SHELLCHECK, "--shell=bash", "--enable=all", f"--exclude={UNWANTED}", "-"]
+    for user_data in (_server(), _worker()):
+        script = _files(user_data)[path]["content"]
+        done = subprocess.run(command, input=script, text=True, capture_output=True, check=False)
+        assert (done.stdout, done.returncode) == ("", 0)
+
+
+def test_shellcheck_would_find_something() -> None:
+    command = [SHELLCHECK, "--shell=bash", "-"]
+    done = subprocess.run(
+        command,
+        input='rm -rf "$work/"*\necho $unquoted\n',
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "SC2086" in done.stdout
+    assert done.returncode == 1

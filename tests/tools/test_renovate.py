@@ -71,7 +71,7 @@ def test_only_what_follows_something_else_stays_where_it_is() -> None:
     rules = [rule for rule in CONFIGURATION["packageRules"] if rule.get("enabled") is False]
     assert [rule["matchFileNames"] for rule in rules] == [
         ["tools/pulumi-language-python/go.mod"],
-        ["tools/crds/go.mod"],
+        ["tools/crds/go.mod", "tools/cloud-init/go.mod"],
     ]
 
 
