@@ -57,7 +57,7 @@ def load_stack_file(path: Path) -> Stack:
     return stack
 
 
-_GPUS: Final = ("gke.gpu_pools", "hetzner.gpu", "existing.contract.gpu")
+_GPUS: Final = ("gke.gpu_pools", "hetzner.gpu_servers", "existing.contract.gpu")
 """Which parts of a stack say what GPUs there are."""
 
 

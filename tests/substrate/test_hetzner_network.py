@@ -11,7 +11,9 @@ from pydantic import ValidationError
 from components.contract import SecretStore
 from components.substrate.hetzner_addons import csi_values
 from components.substrate.hetzner_topology import PLACEMENT_GROUP_SIZE, hetzner_contract
+from stacks.config import ConfigError, parse_stack
 from tests.harness import Recorder, deploy
+from tests.samples import HETZNER_STACK
 from tests.substrate.hetzner_samples import VSWITCH, config, program, topology
 
 NETWORK = "hcloud:index/network:Network"
@@ -24,6 +26,7 @@ BALANCER_NETWORK = "hcloud:index/loadBalancerNetwork:LoadBalancerNetwork"
 SERVICE = "hcloud:index/loadBalancerService:LoadBalancerService"
 TARGET = "hcloud:index/loadBalancerTarget:LoadBalancerTarget"
 COMMAND = "command:local:Command"
+WAIT = "substrate-api-ready"
 
 HIGH: dict[str, Any] = {"count": 3}
 PRIVATE: dict[str, Any] = {"control_plane": {**HIGH, "load_balancer": "private"}}
@@ -292,7 +295,7 @@ def test_only_at_the_public_address_is_the_certificate_known_by_another_name(
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_wait_asks_where_the_kubeconfig_leads(stacks: dict[str, Recorder], mode: str) -> None:
-    asked = json.loads(stacks[mode].one(COMMAND).inputs["stdin"])
+    asked = json.loads(stacks[mode].one(COMMAND, WAIT).inputs["stdin"])
     cluster = _cluster(stacks[mode])
     assert asked["url"] == f"{cluster['server']}/readyz"
     assert asked["tls_server_name"] == cluster.get("tls-server-name")
@@ -304,7 +307,7 @@ def test_the_cluster_is_reached_only_once_the_load_balancer_is_whole(
 ) -> None:
     recorder = stacks[mode]
     ready = {recorder.one(SERVICE).urn, recorder.one(TARGET).urn}
-    assert ready <= recorder.one(COMMAND).depends_on
+    assert ready <= recorder.one(COMMAND, WAIT).depends_on
 
 
 @pytest.mark.parametrize(
@@ -375,3 +378,20 @@ def test_volumes_of_hetzner_take_no_snapshots_and_none_are_promised() -> None:
     contract = hetzner_contract(topology(), secret_store=SecretStore(kind="kubernetes"))
     assert contract.storage_class == "hcloud-volumes"
     assert (contract.snapshot_class, contract.snapshot_driver) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"location": "ash"},
+        {"control_plane": {"load_balancer": "public"}},
+        {"vswitch": {"id": 1, "vlan": 4000, "cidr": "10.0.3.0/24"}},
+    ],
+)
+def test_a_fault_of_the_network_is_told_once_and_not_of_the_models_too(
+    changes: dict[str, object],
+) -> None:
+    document = {**HETZNER_STACK, "hetzner": {**HETZNER_STACK["hetzner"], **changes}}
+    with pytest.raises(ConfigError) as raised:
+        parse_stack(document, "Pulumi.hetzner.yaml")
+    assert len(raised.value.problems) == 1, str(raised.value)
