@@ -136,6 +136,7 @@ _CHECKS: Final = f"""\
 [ -n "$token" ] || fail "there is no join token on standard input"
 [ "$(id --user)" = 0 ] || fail "this must run as root"
 [ "$(uname --machine)" = x86_64 ] || fail "GPU servers are x86_64, this is $(uname --machine)"
+# shellcheck source=/dev/null
 release="$(. /etc/os-release && echo "$ID $VERSION_ID")"
 case "$release" in
   {" | ".join(f'"ubuntu {release}"' for release in SUPPORTED_UBUNTU)}) ;;

@@ -77,7 +77,7 @@ class HetznerGpuServers(pulumi.ComponentResource):
                     opts=pulumi.ResourceOptions(
                         parent=self,
                         depends_on=list(after),
-                        additional_secret_outputs=["stdin", "connection"],
+                        additional_secret_outputs=["stdin"],
                     ),
                 )
         self.scripts = {
