@@ -81,11 +81,11 @@ def test_no_rule_has_anything_against_the_example_with_every_system(*, preview: 
 
 
 def protected_hetzner() -> dict[str, Any]:
-    """Return the committed Hetzner stack, but protected and with servers to spare."""
+    """Return the committed Hetzner stack, but protected, with servers to spare and a balancer."""
     config = copy.deepcopy(config_of("hetzner"))
     stack = config["llmp:stack"]
     stack["hetzner"]["deletion_protection"] = True
-    stack["hetzner"]["control_plane"]["count"] = 3
+    stack["hetzner"]["control_plane"] |= {"count": 3, "load_balancer": "private"}
     return config
 
 
