@@ -157,6 +157,11 @@ class SecretStore(ContractModel):
     kind: Literal["google-secret-manager", "kubernetes"]
     project: str | None = Field(default=None, description="Google Cloud project of the secrets.")
     prefix: str = Field(default="", description="Put before every remote secret id.")
+    audience: str | None = Field(
+        default=None,
+        description="Provider of workload identity federation, as Google's token service is asked "
+        "about it; None where the nodes are Google's.",
+    )
 
 
 class WorkloadIdentity(ContractModel):

@@ -8,6 +8,7 @@ from components.platform.config import Cloudflare, GoogleDns, profile_includes
 from components.substrate.argocd import ArgoCdSignIn
 from components.substrate.gke_topology import GkeTopology, gke_contract
 from components.substrate.hetzner_topology import hetzner_contract
+from components.substrate.workload_federation import WorkloadFederation
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
 
 
@@ -33,19 +34,24 @@ def gke_stack_contract(stack: GkeStack, topology: GkeTopology) -> SubstrateContr
     )
 
 
+def hetzner_stack_contract(stack: HetznerStack) -> SubstrateContract:
+    """Return the contract of a stack of kind `hetzner`."""
+    return hetzner_contract(
+        stack.hetzner.topology(),
+        secret_store=secret_store(stack),
+        domain=stack.platform.domain,
+        dns=dns(stack),
+        argo_cd_sign_in=argo_cd_sign_in(stack) is not None,
+    )
+
+
 def known_contract(stack: Stack) -> SubstrateContract | None:
     """Return the contract of a stack; None where another stack has it."""
     match stack:
         case GkeStack():
             return gke_stack_contract(stack, gke_topology(stack))
         case HetznerStack():
-            return hetzner_contract(
-                stack.hetzner.topology(),
-                secret_store=secret_store(stack),
-                domain=stack.platform.domain,
-                dns=dns(stack),
-                argo_cd_sign_in=argo_cd_sign_in(stack) is not None,
-            )
+            return hetzner_stack_contract(stack)
         case ExistingStack():
             facts = stack.existing.contract
             if facts is None:
@@ -88,13 +94,25 @@ def secret_store(stack: Stack) -> SecretStore:
         project = stack.gke.project
     elif isinstance(stack, ExistingStack) and stack.existing.contract is not None:
         project = stack.existing.contract.project
+    federation = workload_federation(stack)
+    if federation is not None:
+        project = federation.project
     default = "google-secret-manager" if isinstance(stack, GkeStack) else "kubernetes"
     kind = default if stack.secrets.store is None else stack.secrets.store
     return SecretStore(
         kind=kind,
         project=project if kind == "google-secret-manager" else None,
         prefix=stack.secrets.prefix,
+        audience=None if federation is None else federation.audience,
     )
+
+
+def workload_federation(stack: Stack) -> WorkloadFederation | None:
+    """Return how a cluster that is not Google's is known there; None where it is not."""
+    settings = stack.secrets.federation
+    if settings is None or not isinstance(stack, HetznerStack):
+        return None
+    return settings.federation(stack.hetzner.cluster_name)
 
 
 def dns(stack: Stack) -> Dns:

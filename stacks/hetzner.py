@@ -5,9 +5,21 @@ import os
 import pulumi
 
 from components.substrate.hetzner_snapshots import ObjectStorageKeys
-from components.substrate.hetzner_substrate import HetznerSubstrate, HetznerSubstrateArgs
+from components.substrate.hetzner_substrate import (
+    GoogleSecrets,
+    HetznerSubstrate,
+    HetznerSubstrateArgs,
+)
 from stacks.config import ConfigError, HetznerStack, Problem
-from stacks.contracts import argo_cd_sign_in, dns, secret_store
+from stacks.contracts import (
+    argo_cd_sign_in,
+    dns,
+    generated_secrets,
+    hetzner_stack_contract,
+    secret_store,
+    supplied_secrets,
+    workload_federation,
+)
 from stacks.platform import deploy_platform, export_outputs
 
 TOKEN_VARIABLE = "HCLOUD_TOKEN"  # noqa: S105 - the name of a variable
@@ -37,6 +49,7 @@ def deploy(stack: HetznerStack) -> None:
             gpu_servers_ssh_key=(
                 ssh_key() if any(one.join == "ssh" for one in stack.hetzner.gpu_servers) else None
             ),
+            google_secrets=google_secrets(stack),
             high_availability=stack.platform.tier == "prod",
             argo_cd_sign_in=argo_cd_sign_in(stack),
         ),
@@ -45,6 +58,20 @@ def deploy(stack: HetznerStack) -> None:
     if substrate.gpu_join_scripts:
         pulumi.export("gpu_join_scripts", dict(substrate.gpu_join_scripts))
     deploy_platform(stack, substrate.contract, substrate.kubernetes_provider, [substrate])
+
+
+def google_secrets(stack: HetznerStack) -> GoogleSecrets | None:
+    """Return the secrets that are kept at Google; None where the cluster keeps its own."""
+    federation = workload_federation(stack)
+    if federation is None:
+        return None
+    contract = hetzner_stack_contract(stack)
+    prefix = contract.secret_store.prefix
+    return GoogleSecrets(
+        federation=federation,
+        generated=tuple(f"{prefix}{each}" for each in generated_secrets(stack, contract)),
+        supplied=tuple(f"{prefix}{each}" for each in supplied_secrets(stack, contract)),
+    )
 
 
 def api_token() -> pulumi.Output[str]:

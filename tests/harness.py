@@ -164,6 +164,11 @@ COMPUTED: Final[dict[str, Computed]] = {
     "gcp:projects/iAMCustomRole:IAMCustomRole": lambda _n, i: {
         "name": f"projects/{i['project']}/roles/{i['roleId']}"
     },
+    "gcp:iam/workloadIdentityPool:WorkloadIdentityPool": _nothing,
+    "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider": lambda _n, i: {
+        "name": f"projects/123456789012/locations/global/workloadIdentityPools/"
+        f"{i['workloadIdentityPoolId']}/providers/{i['workloadIdentityPoolProviderId']}"
+    },
     "gcp:kms/cryptoKeyIAMMember:CryptoKeyIAMMember": _nothing,
     "gcp:projects/iAMMember:IAMMember": _nothing,
     "gcp:projects/serviceIdentity:ServiceIdentity": lambda _n, _i: {

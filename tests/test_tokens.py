@@ -30,6 +30,7 @@ TOKENS = {
     "llmp:substrate:GkeServices",
     "llmp:substrate:GkeSubstrate",
     "llmp:substrate:GkeWorkloadIdentity",
+    "llmp:substrate:GoogleWorkloadFederation",
     "llmp:substrate:GpuOperator",
     "llmp:substrate:HetznerAddons",
     "llmp:substrate:HetznerApi",

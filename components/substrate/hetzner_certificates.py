@@ -65,6 +65,8 @@ class HetznerCertificates(pulumi.ComponentResource):
     """Client certificate of group system:masters, as PEM."""
     admin_key: pulumi.Output[str]
     """Key of the administrator's certificate, as PEM. Secret."""
+    service_account_public_key: pulumi.Output[str]
+    """What service account tokens are checked with, as PEM."""
 
     def __init__(
         self, name: str, args: HetznerCertificatesArgs, opts: pulumi.ResourceOptions | None = None
@@ -123,6 +125,7 @@ class HetznerCertificates(pulumi.ComponentResource):
         self.server_ca = server.certificate.cert_pem
         self.admin_certificate = admin.cert_pem
         self.admin_key = admin_key.private_key_pem
+        self.service_account_public_key = service_account_key.public_key_pem
         self.register_outputs({"server_ca": self.server_ca})
 
     def _key(self, resource_name: str) -> tls.PrivateKey:

@@ -6,12 +6,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pulumi
+import pulumi_gcp as gcp
 import pulumi_hcloud as hcloud
 import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
 from components.contract import Dns, SecretStore, SubstrateContract
 from components.substrate.argocd import ArgoCd, ArgoCdArgs, ArgoCdSignIn
+from components.substrate.gke_secrets import GkeSecrets, GkeSecretsArgs
+from components.substrate.gke_services import GkeServices, GkeServicesArgs
+from components.substrate.google_workload_federation import (
+    GOOGLE_SERVICES,
+    GoogleWorkloadFederation,
+    GoogleWorkloadFederationArgs,
+)
 from components.substrate.gpu_operator import GpuOperator, GpuOperatorArgs
 from components.substrate.hetzner_addons import HetznerAddons, HetznerAddonsArgs
 from components.substrate.hetzner_api import HetznerApi, HetznerApiArgs
@@ -38,10 +46,30 @@ from components.substrate.hetzner_snapshots import (
     HetznerSnapshotStoreArgs,
     ObjectStorageKeys,
 )
-from components.substrate.hetzner_topology import HetznerTopology, hetzner_contract
+from components.substrate.hetzner_topology import (
+    EXTERNAL_SECRETS,
+    HetznerTopology,
+    hetzner_contract,
+)
+from components.substrate.service_account_keys import key_set
+from components.substrate.workload_federation import WorkloadFederation
+
+TOKEN_ISSUER: Final = "https://kubernetes.default.svc.cluster.local"  # noqa: S105 - a name
+"""Who signed a service account token, as k3s calls the API server (k3s, server.go)."""
 
 TOKEN_LENGTH: Final = 48
 """Letters and digits of a join token: about 285 bits."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GoogleSecrets:
+    """Secrets in Google's Secret Manager, and how the cluster is known there."""
+
+    federation: WorkloadFederation
+    generated: tuple[str, ...]
+    """Full ids of the secrets that the cluster makes and pushes."""
+    supplied: tuple[str, ...]
+    """Full ids of the secrets that only people have."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +88,8 @@ class HetznerSubstrateArgs:
     """Of the topology's object storage; None where it has none. Secret."""
     gpu_servers_ssh_key: pulumi.Input[str] | None = None
     """Private key that root of the GPU servers accepts; None where none joins by SSH. Secret."""
+    google_secrets: GoogleSecrets | None = None
+    """The secrets that are kept in Secret Manager; None where the cluster keeps its own."""
     high_availability: bool = False
     """Two replicas of what Argo CD answers with."""
     argo_cd_sign_in: ArgoCdSignIn | None = None
@@ -110,6 +140,8 @@ class HetznerSubstrate(pulumi.ComponentResource):
             HetznerCertificatesArgs(cluster_name=topology.cluster_name),
             pulumi.ResourceOptions(parent=self),
         )
+        if args.google_secrets is not None:
+            self._make_secrets(name, topology, args.google_secrets, certificates)
         tokens = self._tokens(name)
         control_plane = HetznerControlPlane(
             f"{name}-control-plane",
@@ -265,6 +297,53 @@ class HetznerSubstrate(pulumi.ComponentResource):
         )
         self.register_outputs(
             {"contract": self.contract.to_output(), "kubeconfig": self.kubeconfig}
+        )
+
+    def _make_secrets(
+        self,
+        name: str,
+        topology: HetznerTopology,
+        secrets: GoogleSecrets,
+        certificates: HetznerCertificates,
+    ) -> None:
+        """Make Google trust External Secrets, and the secrets that it may use."""
+        federation = secrets.federation
+        google = gcp.Provider(
+            f"{name}-google",
+            project=federation.project,
+            # A label that Pulumi would put on everything, and that no config of ours asked for.
+            add_pulumi_attribution_label=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        services = GkeServices(
+            f"{name}-services",
+            GkeServicesArgs(project=federation.project, services=GOOGLE_SERVICES),
+            opts=pulumi.ResourceOptions(parent=self, providers=[google]),
+        )
+        trust = GoogleWorkloadFederation(
+            f"{name}-workload-federation",
+            GoogleWorkloadFederationArgs(
+                federation=federation,
+                cluster_name=topology.cluster_name,
+                issuer=TOKEN_ISSUER,
+                key_set=certificates.service_account_public_key.apply(key_set),
+                namespace=EXTERNAL_SECRETS,
+                service_account=EXTERNAL_SECRETS,
+            ),
+            opts=pulumi.ResourceOptions(parent=self, providers=[google], depends_on=[services]),
+        )
+        GkeSecrets(
+            f"{name}-secrets",
+            GkeSecretsArgs(
+                project=federation.project,
+                generated=secrets.generated,
+                supplied=secrets.supplied,
+                member=trust.member,
+                locations=(),
+                labels=topology.resource_labels,
+                deletion_protection=topology.deletion_protection,
+            ),
+            opts=pulumi.ResourceOptions(parent=self, providers=[google], depends_on=[services]),
         )
 
     def _tokens(self, name: str) -> pulumi.Output[JoinTokens]:

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from components import names
-from components.contract import Dns, GpuProfile, ObjectStore, SecretStore, SubstrateContract
+from components.contract import (
+    EXTERNAL_SECRETS_IDENTITY,
+    Dns,
+    GpuProfile,
+    ObjectStore,
+    SecretStore,
+    SubstrateContract,
+    WorkloadIdentity,
+)
 from components.substrate.hetzner_gpu_topology import GpuOperatorSettings, GpuServer, gpu_profile
 
 Location = Literal["fsn1", "nbg1", "hel1", "ash", "hil", "sin"]
@@ -47,6 +55,9 @@ SECRET_KEY_SECRET: Final = "object-storage-secret-key"  # noqa: S105 - an id
 
 NODE_GROUP_MAX: Final = names.HCLOUD_NAME_MAX - 17
 """The autoscaler adds a dash and up to 16 hexadecimal digits to make the name of a server."""
+
+EXTERNAL_SECRETS: Final = "external-secrets"
+"""Namespace and service account of External Secrets, which Google trusts by them."""
 
 API_PORT: Final = 6443
 
@@ -301,5 +312,12 @@ def hetzner_contract(
         gpu=topology.gpu,
         secret_store=secret_store,
         backups=None if storage is None else storage.backups,
+        workload_identities={}
+        if secret_store.audience is None
+        else {
+            EXTERNAL_SECRETS_IDENTITY: WorkloadIdentity(
+                namespace=EXTERNAL_SECRETS, service_account=EXTERNAL_SECRETS, annotations={}
+            )
+        },
         argo_cd_sign_in=argo_cd_sign_in,
     )

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, cast
 
-from sandbox.provider import gcp_control_plane, gcp_pools, gcp_quotas
+from sandbox.provider import gcp_control_plane, gcp_federation, gcp_pools, gcp_quotas
 from sandbox.provider.check import Failure
 from sandbox.provider.cloud import CloudPackage
 from sandbox.provider.package import ProviderError
@@ -50,7 +50,12 @@ _LOCATION = re.compile(r"[a-z]+-[a-z]+\d+(-[a-z])?")
 _REGION = re.compile(r"[a-z]+-[a-z]+\d+")
 _ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
 _DRAINED_APIS = "gcp-apis"
-_DELETED_ROLES = "gcp-roles"
+_KEPT_IDS: Final = {CUSTOM_ROLE: "gcp-roles", gcp_federation.POOL: "gcp-identity-pools"}
+"""Types whose ids Google keeps after a deletion, and the counter that remembers them."""
+_KEPT_DAYS: Final = {
+    CUSTOM_ROLE: '37 days (IAM docs, "Create and manage custom roles")',
+    gcp_federation.POOL: '30 days (IAM docs, "Manage workload identity pools and providers")',
+}
 
 
 class GcpPackage(CloudPackage):
@@ -131,10 +136,10 @@ class GcpPackage(CloudPackage):
             self._check_public_access(state)
         elif token == BUDGET:
             self._check_budget()
-        elif token == CUSTOM_ROLE and identifier in self.store.counters().get(_DELETED_ROLES, []):
+        elif token in _KEPT_IDS and identifier in self.store.counters().get(_KEPT_IDS[token], []):
             raise ProviderError(
-                f"{identifier} was deleted, and Google keeps its id for up to 37 days (IAM docs, "
-                '"Create and manage custom roles"): give a new role another one'
+                f"{identifier} was deleted, and Google keeps its id for up to "
+                f"{_KEPT_DAYS[token]}: give a new one another id"
             )
         elif token == REPOSITORY:
             _check_repository(state)
@@ -256,6 +261,8 @@ class GcpPackage(CloudPackage):
                     f"the identity pool {pool} does not exist: it comes with the first cluster "
                     "that has workloadIdentityConfig, so depend on that cluster"
                 )
+        else:
+            gcp_federation.check_member(member, self.store.all(gcp_federation.POOL))
         match = _ACCOUNT_EMAIL.fullmatch(member)
         project = plain(state.get("project")) or plain(self.config.get("project"))
         if match and match["project"] == project:
@@ -299,16 +306,16 @@ class GcpPackage(CloudPackage):
                     raise ProviderError(f"{service} is in use by {other.name} ({other.id})")
 
     def deleted(self, record: Record) -> None:
-        """Remember an API that stays enabled, and a role whose id stays taken."""
+        """Remember an API that stays enabled, and a role or pool whose id stays taken."""
         if record.token == SERVICE and lookup(record.outputs, "disableOnDestroy") is not True:
             counters = self.store.counters()
             kept = set(cast("list[str]", counters.get(_DRAINED_APIS, [])))
             kept.add(record.id)
             counters[_DRAINED_APIS] = sorted(kept)
             self.store.save_counters(counters)
-        elif record.token == CUSTOM_ROLE:
-            counters = self.store.counters()
-            counters[_DELETED_ROLES] = [*counters.get(_DELETED_ROLES, []), record.id]
+        elif record.token in _KEPT_IDS:
+            counters, kind = self.store.counters(), _KEPT_IDS[record.token]
+            counters[kind] = [*counters.get(kind, []), record.id]
             self.store.save_counters(counters)
 
     # --- computed values ------------------------------------------------------------------------
@@ -325,6 +332,8 @@ class GcpPackage(CloudPackage):
             state["effectiveLabels"] = merged(_ATTRIBUTION, labels)
         if "effectiveAnnotations" in outputs:
             state["effectiveAnnotations"] = dict(as_dict(reveal(state.get("annotations"))) or {})
+        if token in (gcp_federation.POOL, gcp_federation.PROVIDER):
+            state["name"] = gcp_federation.name(token, state)
         if token == CLUSTER:
             self._complete_cluster(identifier, state)
         if token == SERVICE_IDENTITY:
@@ -469,6 +478,7 @@ def _check_replicas(state: Properties) -> None:
 _FAILURES: Final[Mapping[str, Callable[[Properties], list[Failure]]]] = {
     BUCKET: _lifecycle_failures,
     CHANNEL: _channel_failures,
+    gcp_federation.PROVIDER: gcp_federation.provider_failures,
 }
 
 

@@ -397,10 +397,45 @@ def _edge_and_identity(stack: Stack, raw: dict[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _federation(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
+    federation = stack.secrets.federation
+    on_google = stack.secrets.store == "google-secret-manager"
+    if federation is None:
+        if isinstance(stack, HetznerStack) and on_google:
+            yield Problem(
+                path="secrets.federation",
+                message="is missing: Google Secret Manager is reached by workload identity "
+                "federation here, never by a key file",
+                allowed="project and project_number",
+                fix="add `federation: {project: my-project, project_number: 123456789012}`; "
+                "`gcloud projects describe my-project --format 'value(projectNumber)'` prints the "
+                "number",
+            )
+        return
+    if not (isinstance(stack, HetznerStack) and on_google):
+        yield Problem(
+            path="secrets.federation",
+            message="is for secrets of a cluster at Hetzner that are kept in Google Secret Manager",
+            fix="remove federation"
+            if not isinstance(stack, HetznerStack)
+            else "set secrets.store: google-secret-manager, or remove federation",
+        )
+    elif federation.pool_id(stack.hetzner.cluster_name).startswith("gcp-"):
+        yield Problem(
+            path="secrets.federation.pool",
+            message="is missing: it would be called after the cluster, and Google keeps ids that "
+            "start with gcp- to itself",
+            value=federation.pool_id(stack.hetzner.cluster_name),
+            fix="add `pool: llmp-cluster`, or another id",
+        )
+
+
 def _secrets(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
-    on_google = isinstance(stack, GkeStack) or (
-        isinstance(stack, ExistingStack)
-        and (stack.existing.contract is None or stack.existing.contract.cloud == "gcp")
+    # A cluster at Hetzner gets what `_federation` asks for.
+    on_google = (
+        not isinstance(stack, ExistingStack)
+        or stack.existing.contract is None
+        or stack.existing.contract.cloud == "gcp"
     )
     if stack.secrets.store == "google-secret-manager" and not on_google:
         yield Problem(
@@ -1061,6 +1096,7 @@ _STACK_RULES: Final[tuple[Rule, ...]] = (
     _gke_unread,
     _edge_and_identity,
     _secrets,
+    _federation,
     _names,
     _tenant_models,
     _external_models,

@@ -14,7 +14,11 @@ from components.platform.values.secrets import (
     SecretsValues,
 )
 from tests.charts.rendering import HelmError, of_kind, only, render, render_values
-from tests.charts.values import SECRETS_AT_GOOGLE, SECRETS_IN_CLUSTER
+from tests.charts.values import (
+    SECRETS_AT_GOOGLE,
+    SECRETS_BY_FEDERATION,
+    SECRETS_IN_CLUSTER,
+)
 
 pytestmark = pytest.mark.charts
 
@@ -237,3 +241,25 @@ def test_helm_refuses_a_store_at_google_without_its_project() -> None:
     del values["store"]["project"]
     with pytest.raises(HelmError, match="missing property 'project'"):
         render_values("secrets", values)
+
+
+def test_a_cluster_that_is_not_googles_proves_itself_by_a_token_and_never_by_a_key() -> None:
+    (store,) = of_kind(
+        render("secrets", SECRETS_BY_FEDERATION, namespace="external-secrets"), "ClusterSecretStore"
+    )
+    provider = (
+        "//iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/"
+        "llmp-cluster/providers/kubernetes"
+    )
+    assert store["spec"]["provider"]["gcpsm"]["auth"] == {
+        "workloadIdentityFederation": {
+            "audience": provider,
+            "serviceAccountRef": {
+                "name": "external-secrets",
+                "namespace": "external-secrets",
+                "audiences": [f"https:{provider}"],
+            },
+        }
+    }
+    (at_google,) = of_kind(render("secrets", SECRETS_AT_GOOGLE), "ClusterSecretStore")
+    assert "auth" not in at_google["spec"]["provider"]["gcpsm"]

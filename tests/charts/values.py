@@ -64,6 +64,7 @@ from components.platform.values.open_webui import SignIn as OpenWebUiSignIn
 from components.platform.values.policies import PoliciesValues
 from components.platform.values.secrets import (
     ConsumerSecret,
+    Federation,
     GeneratedSecret,
     SecretEntry,
     SecretStoreReference,
@@ -217,6 +218,19 @@ SECRETS_AT_GOOGLE = SecretsValues(
     ),
     generated=GENERATED,
     consumers=CONSUMERS,
+)
+SECRETS_BY_FEDERATION = SecretsValues(
+    reference=SecretStoreReference(provider="google-secret-manager"),
+    store=SecretStoreValues(
+        provider="google-secret-manager",
+        project="my-project",
+        federation=Federation(
+            audience="//iam.googleapis.com/projects/123456789012/locations/global/"
+            "workloadIdentityPools/llmp-cluster/providers/kubernetes",
+            service_account="external-secrets",
+        ),
+        consumer_namespaces=("litellm",),
+    ),
 )
 
 DATABASE = LlmGatewayValues(database=DatabaseValues())
@@ -688,6 +702,7 @@ ALL = {
     "inference-routing-routes": ("inference-routing", ROUTES),
     "secrets-in-cluster": ("secrets", SECRETS_IN_CLUSTER),
     "secrets-at-google": ("secrets", SECRETS_AT_GOOGLE),
+    "secrets-by-federation": ("secrets", SECRETS_BY_FEDERATION),
     "llm-gateway-database": ("llm-gateway", DATABASE),
     "llm-gateway-database-prod": ("llm-gateway", DATABASE_PROD),
     "llm-gateway-database-archived": ("llm-gateway", DATABASE_ARCHIVED),

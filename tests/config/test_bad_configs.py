@@ -61,6 +61,8 @@ BUCKET = {"kind": "google-cloud-storage", "bucket": "backups", "retention_days":
 
 L4 = {"name": "l4", "accelerator": "nvidia-l4"}
 
+FEDERATION = {"project": "my-project", "project_number": 123456789012}
+
 CANARY = {"weight": 10, "engine_image": "docker.io/vllm/vllm-openai@sha256:" + "f" * 64}
 
 EGRESS: dict[str, Any] = {"platform.features": {"egress": True}}
@@ -1053,11 +1055,67 @@ BAD = [
     ),
     Bad(
         mistake="Google's secret store away from Google",
-        base="hetzner",
+        base="existing",
         change={"secrets": {"store": "google-secret-manager"}},
         path="secrets.store",
         says="reached by workload identity",
         fix="store: kubernetes",
+    ),
+    Bad(
+        mistake="Google's secret store for a cluster that Google does not know",
+        base="hetzner",
+        change={"secrets": {"store": "google-secret-manager"}},
+        path="secrets.federation",
+        says="never by a key file",
+        fix="gcloud projects describe my-project --format 'value(projectNumber)'",
+    ),
+    Bad(
+        mistake="a project of Google without its number",
+        base="hetzner",
+        change={
+            "secrets": {"store": "google-secret-manager", "federation": {"project": "my-project"}}
+        },
+        path="secrets.federation.project_number",
+        says="missing",
+    ),
+    Bad(
+        mistake="a federation of a cluster that keeps its own secrets",
+        base="hetzner",
+        change={"secrets": {"federation": FEDERATION}},
+        path="secrets.federation",
+        says="kept in Google Secret Manager",
+        fix="set secrets.store: google-secret-manager",
+    ),
+    Bad(
+        mistake="a federation with Google on Google",
+        change={"secrets": {"federation": FEDERATION}},
+        path="secrets.federation",
+        says="a cluster at Hetzner",
+        fix="remove federation",
+    ),
+    Bad(
+        mistake="a pool called as Google's own are",
+        base="hetzner",
+        change={
+            "secrets": {
+                "store": "google-secret-manager",
+                "federation": {**FEDERATION, "pool": "gcp-cluster"},
+            }
+        },
+        path="secrets.federation.pool",
+        says="starts with gcp-",
+        fix="take another id",
+    ),
+    Bad(
+        mistake="a cluster after which no pool can be called",
+        base="hetzner",
+        change={
+            "hetzner.cluster_name": "gcp-like",
+            "secrets": {"store": "google-secret-manager", "federation": FEDERATION},
+        },
+        path="secrets.federation.pool",
+        says="would be called after the cluster",
+        fix="add `pool: llmp-cluster`",
     ),
     Bad(
         mistake="a secret written where its id belongs",

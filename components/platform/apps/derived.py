@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from components.contract import EXTERNAL_SECRETS_IDENTITY
 from components.platform.apps import namespaces
 from components.platform.apps.parts import calls_api_server, entry
 from components.platform.apps.platform import (
@@ -22,6 +23,7 @@ from components.platform.network import Connection, policies
 from components.platform.values.network import NetworkValues
 from components.platform.values.secrets import (
     ConsumerSecret,
+    Federation,
     GeneratedSecret,
     SecretStoreReference,
     SecretStoreValues,
@@ -106,6 +108,14 @@ def secret_store(
     values = SecretStoreValues(
         provider=store.kind,
         project=store.project,
+        federation=None
+        if store.audience is None
+        else Federation(
+            audience=store.audience,
+            service_account=inputs.contract.workload_identities[
+                EXTERNAL_SECRETS_IDENTITY
+            ].service_account,
+        ),
         consumer_namespaces=tuple(sorted({secret.namespace for secret in _consumers(entries)})),
     )
     return (

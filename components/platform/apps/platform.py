@@ -273,6 +273,9 @@ def _store_connections(inputs: PlatformInputs) -> tuple[Connection, ...]:
     """Return what the operator needs to reach the store, where it is not the cluster itself."""
     if inputs.contract.secret_store.kind != "google-secret-manager":
         return ()
+    if inputs.contract.secret_store.audience is not None:
+        # The token is the cluster's own: no metadata server is asked.
+        return (calls_internet(EXTERNAL_SECRETS_PODS),)
     return (
         calls_internet(EXTERNAL_SECRETS_PODS),
         Connection(client=EXTERNAL_SECRETS_PODS, server=Outside.METADATA_SERVER, ports=(80, 988)),

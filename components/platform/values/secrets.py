@@ -39,17 +39,30 @@ class SecretStoreReference(ChartValues):
     )
 
 
+class Federation(ChartValues):
+    """Workload identity federation: Google takes a token of one service account for its own."""
+
+    audience: str = Field(
+        pattern=r"^//iam\.googleapis\.com/\S+$", description="Full name of the provider."
+    )
+    service_account: Name = Field(description="In the release's namespace; whom Google trusts.")
+
+
 class SecretStoreValues(ChartValues):
     """The ClusterSecretStore itself.
 
-    `google-secret-manager` uses the identity of the External Secrets pod. `kubernetes` keeps the
-    secrets in a namespace of this cluster, by a service account that may do nothing else.
+    `google-secret-manager` uses the identity of the External Secrets pod, or a token that Google
+    trusts by federation. `kubernetes` keeps the secrets in a namespace of this cluster, by a
+    service account that may do nothing else.
     """
 
     model_config = ConfigDict(json_schema_extra=_project_rule)
 
     provider: Literal["google-secret-manager", "kubernetes"] = "kubernetes"
     project: str | None = Field(default=None, description="Google Cloud project of the secrets.")
+    federation: Federation | None = Field(
+        default=None, description="How Google knows the cluster; None where its nodes are Google's."
+    )
     namespace: Name = Field(
         default=STORE_NAMESPACE, description="Where `kubernetes` keeps the secrets."
     )
