@@ -106,7 +106,9 @@ class HetznerServer(pulumi.ComponentResource):
             server_id=numeric_id(self.server),
             subnet_id=args.subnet_id,
             ip=args.private_address,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, delete_before_replace=True, replace_on_changes=["server_id"]
+            ),
         )
         if args.holds_etcd:
             pulumi.Output.all(self.server.location).apply(

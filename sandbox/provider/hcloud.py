@@ -188,6 +188,7 @@ class HcloudPackage(CloudPackage):
         zones = str(self.rules.tables["server_types"][kind][3]).split()
         if zone not in zones:
             raise ProviderError(f"the server type {kind} is not offered in {location} ({zone})")
+        self._check_resize(identifier, kind)
         group = lookup(state, "placementGroupId")
         if group is not None:
             members = [
@@ -202,6 +203,21 @@ class HcloudPackage(CloudPackage):
                 )
         for item in as_list(reveal(state.get("networks"))) or []:
             self._check_private_address(cast("Properties", reveal(item)), lookup(item, "ip"))
+
+    def _check_resize(self, identifier: str, kind: str) -> None:
+        # docs.hetzner.cloud, POST /servers/{id}/actions/change_type.
+        old = self.store.find(SERVER, identifier)
+        if old is None:
+            return
+        disk = int(self.rules.tables["server_types"][kind][2])
+        has = int(old.outputs["primaryDiskSize"])
+        if disk < has:
+            raise ProviderError(
+                f"the server type {kind} has a smaller disk ({disk} GB) than the server ({has} GB)"
+            )
+        before = str(old.outputs["serverType"])
+        if kind.startswith("cax") is not before.startswith("cax"):
+            raise ProviderError(f"{before} and {kind} have processors of different architectures")
 
     def _check_private_address(self, state: Properties, address: Any) -> None:
         network = str(lookup(state, "networkId"))
@@ -294,9 +310,10 @@ class HcloudPackage(CloudPackage):
 
     def _complete_server(self, identifier: str, state: Properties) -> None:
         row = self.rules.tables["server_types"][plain(state["serverType"])]
-        state["primaryDiskSize"] = row[2]
         old = self.store.find(SERVER, identifier)
         outputs = old.outputs if old is not None else {}
+        kept = outputs.get("primaryDiskSize") if state.get("keepDisk") is True else None
+        state["primaryDiskSize"] = row[2] if kept is None else kept
         public = as_list(reveal(state.get("publicNets"))) or [{}]
         switches = cast("Properties", reveal(public[0]))
         state["ipv4Address"] = self._public_address(switches, "ipv4", outputs)

@@ -121,6 +121,28 @@ def test_the_order_of_rules_and_addresses_is_no_change(hetzner: Provider) -> Non
     assert hetzner.diff(made, swapped).changes == []
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ({"serverType": "cx33"}, {"serverType": "cx23"}, r"smaller disk \(40 GB\)"),
+        ({"serverType": "cx33"}, {"serverType": "cax21"}, "different architectures"),
+    ],
+)
+def test_a_server_is_resized_only_to_what_its_disk_and_image_fit(
+    hetzner: Provider, before: dict[str, Any], after: dict[str, Any], reason: str
+) -> None:
+    server = _server(hetzner, **before)
+    with pytest.raises(ProviderError, match=reason):
+        hetzner.change(server, {**server.inputs, **after})
+
+
+def test_a_server_that_kept_its_disk_goes_back(hetzner: Provider) -> None:
+    server = _server(hetzner, keepDisk=True)
+    larger = hetzner.change(server, {**server.inputs, "serverType": "cx43"})
+    assert larger.outputs["primaryDiskSize"] == 40
+    hetzner.change(larger, {**larger.inputs, "serverType": "cx23"})
+
+
 def test_a_spread_group_takes_ten_servers(hetzner: Provider) -> None:
     group = hetzner.make(GROUP, {"type": "spread"})
     for number in range(10):
