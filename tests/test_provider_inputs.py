@@ -33,6 +33,7 @@ None: both are of one version. A newer pin fails here, and what it brings is the
 
 TOKEN: Final = "0123456789abcdef" * 4
 """Only its form counts: nothing is called."""
+SSH_KEY: Final = "-----BEGIN PRIVATE KEY-----\ntest\n-----END PRIVATE KEY-----\n"
 
 _PRIMITIVES: Final = {
     "string": str,
@@ -48,6 +49,7 @@ def recorded(file: str) -> Recorder:
     path = REPOSITORY / file
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("HCLOUD_TOKEN", TOKEN)
+        environment.setenv("GPU_SERVERS_SSH_KEY", SSH_KEY)
         return deploy(
             program.main,
             stack=path.stem.removeprefix("Pulumi."),

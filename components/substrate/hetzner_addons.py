@@ -123,6 +123,9 @@ def cilium_values(topology: HetznerTopology) -> dict[str, Any]:
         # Cilium would measure the public interface, whose packets are larger. What its tunnel and
         # WireGuard add to a packet it takes off by itself.
         "MTU": topology.underlay_mtu,
+        # Else node ports answer at public addresses too, before any firewall of a dedicated server:
+        # Cilium takes their packets before netfilter sees them.
+        "nodePort": {"addresses": [topology.network_cidr]},
         # Packets of pods pass the host's netfilter, where the metadata service is kept from them:
         # else Cilium sends them from the pod's interface to the server's (its bpf_lxc.c).
         "bpf": {"masquerade": False, "hostLegacyRouting": True},

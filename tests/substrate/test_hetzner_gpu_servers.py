@@ -20,6 +20,7 @@ from components.platform.apps import gpus
 from components.platform.config import ModelGpu
 from components.substrate import gke_topology
 from components.substrate.gpu_profile import NODE_POOL_LABEL, NODE_PRODUCT_LABEL
+from components.substrate.hetzner_addons import cilium_values
 from components.substrate.hetzner_gpu_join import (
     LEAVE,
     LEAVE_COMMAND,
@@ -271,6 +272,13 @@ def test_cloud_controller_load_balancers_and_csi_leave_the_node_alone() -> None:
     assert "instance.hetzner.cloud/provided-by=robot" in settings["node-label"]
     exclude = "node.kubernetes.io/exclude-from-external-load-balancers=true"
     assert exclude in settings["node-label"]
+
+
+def test_node_ports_answer_on_the_private_network_alone() -> None:
+    # A dedicated server has no firewall of Hetzner's before it, and its own sees them too late.
+    values = cilium_values(_shape(GEX44))
+    assert values["nodePort"] == {"addresses": ["10.0.0.0/16"]}
+    assert values["MTU"] == 1400
 
 
 # --- the component ------------------------------------------------------------------------------
