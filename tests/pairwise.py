@@ -246,7 +246,9 @@ def _gke(base: Mapping[str, Any], *, prod: bool) -> dict[str, Any]:
     if not prod:
         return {**base, "gpu_pools": pools}
     regional = {key: value for key, value in base.items() if key != "zone"}
-    return {**regional, "gpu_pools": pools, "deletion_protection": True}
+    zones = ["us-central1-a", "us-central1-b", "us-central1-c"]
+    placed = [{**pool, "zones": zones} for pool in pools]
+    return {**regional, "gpu_pools": placed, "deletion_protection": True}
 
 
 def _hetzner(base: Mapping[str, Any], *, prod: bool) -> dict[str, Any]:

@@ -174,7 +174,9 @@ def test_a_gpu_without_a_spot_price_leaves_its_node_without_a_price() -> None:
 
 def test_a_regional_control_plane_has_no_free_tier() -> None:
     zonal = cost_of(GKE)
-    regional = cost_of(GKE, zone=None, platform_pool={"min_nodes": 3, "max_nodes": 3})
+    regional = cost_of(
+        GKE, zone=None, platform_pool={"min_nodes": 3, "max_nodes": 3}, gpu_pools=[]
+    )
     assert any("one zonal cluster: $74.40" in note for note in zonal.notes)
     assert not any("zonal" in note for note in regional.notes)
     assert line_of(regional, "control plane, regional").each == 0.10

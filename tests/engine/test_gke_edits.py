@@ -27,6 +27,7 @@ def edited(config: Config, edit: Callable[[Config], None]) -> Config:
 
 def regional(stack: Config) -> None:
     del stack["gke"]["zone"]
+    stack["gke"]["gpu_pools"][0]["zones"] = ["us-central1-a", "us-central1-b"]
     stack["platform"]["tier"] = "dev"
 
 
@@ -66,7 +67,7 @@ def pool(stack: Config) -> dict[str, Any]:
 def test_a_new_pool_is_created_and_nothing_at_google_changes_beside_it(lab: Lab) -> None:
     def edit(stack: Config) -> None:
         stack["gke"]["gpu_pools"].append(
-            {"name": "t4", "accelerator": "nvidia-tesla-t4", "max_nodes": 1}
+            {"name": "t4", "accelerator": "nvidia-tesla-t4", "zones": ["us-central1-a"]}
         )
 
     run = preview(lab, edit)

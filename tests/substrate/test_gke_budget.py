@@ -26,7 +26,12 @@ def build(**changes: Any) -> Recorder:  # noqa: ANN401 - whatever the field take
 
 def written(budget: dict[str, object] | None) -> GkeBudget | None:
     """Return the budget of a `gke` section that writes one so."""
-    section = {"project": "my-project", "region": "us-central1", "budget": budget}
+    section = {
+        "project": "my-project",
+        "region": "us-central1",
+        "zone": "us-central1-a",
+        "budget": budget,
+    }
     config = GkeConfig.model_validate_json(json.dumps(section))
     return config.topology(tier="cost", database=False, compute_class=False).budget
 

@@ -122,7 +122,18 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
         "raise max_nodes or lower min_nodes",
     ),
     ({"platform_pool": {"min_nodes": 0}}, "platform_pool.min_nodes", "greater than or equal to 1"),
-    ({"zone": None, "platform_pool": {"max_nodes": 2}}, "", "set platform_pool.max_nodes: 3"),
+    (
+        {"zone": None, "platform_pool": {"max_nodes": 2}, "gpu_pools": []},
+        "",
+        "set platform_pool.max_nodes: 3",
+    ),
+    (
+        {"zone": None},
+        "",
+        "pool l4 of a regional cluster needs zones, because not every zone of a region has every "
+        "GPU; write zones: [<zones of us-central1 that have nvidia-l4>]",
+    ),
+    ({"zone": None, **gpu_pool()}, "", "pool gpu of a regional cluster needs zones"),
     (gpu_pool(accelerator="nvidia-l40s"), "gpu_pools.0.accelerator", "'nvidia-l4'"),
     (
         gpu_pool(accelerators_per_node=3),
@@ -164,7 +175,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"zone": None, **gpu_pool(capacity="reservation", reservation="mine")},
         "",
-        "pool gpu: a reservation is in one zone and a regional cluster has 3; write zones",
+        "write zones: [<zone of the reservation>] in the pool",
     ),
     (
         gpu_pool(capacity="flex-start", min_nodes=1),
@@ -318,7 +329,7 @@ def test_three_lines_make_a_zonal_cluster_with_one_l4_that_scales_from_zero() ->
 
 
 def test_without_a_zone_the_control_plane_is_regional() -> None:
-    assert shape(parse(zone=None)).location == "us-central1"
+    assert shape(parse(zone=None, gpu_pools=[])).location == "us-central1"
 
 
 @pytest.mark.parametrize(
@@ -418,7 +429,9 @@ def test_a_zonal_cluster_takes_nodes_of_other_zones_of_its_region() -> None:
 
 
 def test_a_regional_cluster_with_one_zone_of_nodes_may_have_one_node() -> None:
-    section = parse(zone=None, platform_pool={"max_nodes": 1, "zones": ["us-central1-b"]})
+    section = parse(
+        zone=None, platform_pool={"max_nodes": 1, "zones": ["us-central1-b"]}, gpu_pools=[]
+    )
     assert shape(section).platform_pool.max_nodes == 1
 
 

@@ -283,7 +283,7 @@ class GkeGpuPoolConfig(Section):
     zones: tuple[str, ...] = Field(
         default=(),
         description="Zones of its nodes, all of which must have these GPUs; left out, those of the "
-        "cluster. Google chooses the zones of a regional one, whatever GPUs they have: name them.",
+        "cluster. A pool of a regional one names them: not every zone has every GPU.",
         examples=[["us-central1-a", "us-central1-b"]],
     )
     location_policy: LocationPolicy = Field(

@@ -208,13 +208,22 @@ class GkeConfig(Section):
         return self
 
     @model_validator(mode="after")
-    def _reservations_have_a_zone(self) -> Self:
+    def _gpu_pools_of_a_region_have_zones(self) -> Self:
+        # Left out, Google takes three zones of the region, and refuses the whole pool if one of
+        # them has no such GPU: few regions have any GPU in every zone.
         for pool in self.gpu_pools:
-            if pool.capacity == "reservation" and self.zone is None and not pool.zones:
-                raise ValueError(
-                    f"pool {pool.name}: a reservation is in one zone and a regional cluster has "
-                    f"{REGIONAL_ZONES}; write zones: [<zone of the reservation>] in the pool"
-                )
+            if self.zone is not None or pool.zones:
+                continue
+            where = (
+                "<zone of the reservation>"
+                if pool.capacity == "reservation"
+                else f"<zones of {self.region} that have {pool.accelerator}>"
+            )
+            raise ValueError(
+                f"gpu_pools: pool {pool.name} of a regional cluster needs zones, because not every "
+                f"zone of a region has every GPU; write zones: [{where}] in the pool "
+                "(`gcloud compute accelerator-types list` shows them)"
+            )
         return self
 
     @model_validator(mode="after")
