@@ -130,8 +130,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"zone": None},
         "",
-        "pool l4 of a regional cluster needs zones, because not every zone of a region has every "
-        "GPU; write zones: [<zones of us-central1 that have nvidia-l4>]",
+        "GPU; write zones: [<zones of us-central1 that have nvidia-l4>] in the pool",
     ),
     ({"zone": None, **gpu_pool()}, "", "pool gpu of a regional cluster needs zones"),
     (gpu_pool(accelerator="nvidia-l40s"), "gpu_pools.0.accelerator", "'nvidia-l4'"),
