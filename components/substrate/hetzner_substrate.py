@@ -340,7 +340,8 @@ class HetznerSubstrate(pulumi.ComponentResource):
                 supplied=secrets.supplied,
                 member=trust.member,
                 locations=(),
-                labels=topology.resource_labels,
+                # As clusters at Google are told apart in its cost reports.
+                labels={"managed-by": "llmp", "llmp-cluster": topology.cluster_name},
                 deletion_protection=topology.deletion_protection,
             ),
             opts=pulumi.ResourceOptions(parent=self, providers=[google], depends_on=[services]),

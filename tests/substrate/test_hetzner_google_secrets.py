@@ -184,5 +184,12 @@ def test_a_pool_has_the_clusters_name_unless_that_is_taken_still() -> None:
     assert len(default.secrets.federation.pool_id("c" * 40)) <= 32  # IAM API
 
 
+def test_secrets_at_google_say_whose_they_are(recorder: Recorder) -> None:
+    labels = {each.inputs["secretId"]: each.inputs["labels"] for each in recorder.all(SECRET)}
+    assert {each["llmp-cluster"] for each in labels.values()} == {"llmp"}
+    assert labels["staging-hugging-face-token"]["managed-by"] == "llmp"
+    assert labels["staging-vllm-api-key"]["managed-by"] == "external-secrets"
+
+
 def _number(text: str) -> int:
     return int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
