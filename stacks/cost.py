@@ -306,7 +306,7 @@ def _hetzner(stack: HetznerStack) -> Cost:
         lines=tuple(_hetzner_lines(stack, topology)),
         source=f"{prices.HETZNER_SOURCE}, {prices.HETZNER_ZONE}, {prices.HETZNER_DATE}",
         notes=tuple(notes),
-        not_counted=tuple(_hetzner_not_counted(topology)),
+        not_counted=tuple(_hetzner_not_counted(stack, topology)),
     )
 
 
@@ -351,12 +351,14 @@ def _hetzner_server(of: str, server_type: str, idle: int, maximum: int) -> CostL
     )
 
 
-def _hetzner_not_counted(topology: HetznerTopology) -> Iterator[str]:
+def _hetzner_not_counted(stack: HetznerStack, topology: HetznerTopology) -> Iterator[str]:
     volume = prices.HETZNER_VOLUME_GIB_MONTH
     yield f"volumes of the platform and its models (€{volume} a GiB and month)"
     yield "traffic to the internet beyond what comes with each server"
     if topology.object_storage is not None:
         yield "the object storage, which exists apart"
+    if secret_store(stack).kind == "google-secret-manager":
+        yield f"secrets at Google (${prices.SECRET_VERSION_MONTH:.2f} a version and month)"
 
 
 def _fixed(what: str, each: float, *, note: str = "") -> CostLine:

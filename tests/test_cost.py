@@ -174,9 +174,7 @@ def test_a_gpu_without_a_spot_price_leaves_its_node_without_a_price() -> None:
 
 def test_a_regional_control_plane_has_no_free_tier() -> None:
     zonal = cost_of(GKE)
-    regional = cost_of(
-        GKE, zone=None, platform_pool={"min_nodes": 3, "max_nodes": 3}, gpu_pools=[]
-    )
+    regional = cost_of(GKE, zone=None, platform_pool={"min_nodes": 3, "max_nodes": 3}, gpu_pools=[])
     assert any("one zonal cluster: $74.40" in note for note in zonal.notes)
     assert not any("zonal" in note for note in regional.notes)
     assert line_of(regional, "control plane, regional").each == 0.10
@@ -278,6 +276,14 @@ def test_a_dedicated_gpu_server_is_paid_by_its_model_with_its_setup_fee_beside()
     line = line_of(cost_of(HETZNER_STACK), "dedicated GPU server")
     assert line.hourly(1) * HOURS_PER_MONTH == pytest.approx(234.0)
     assert line.note == "and €114 once; as of 2026-06-15"
+
+
+def test_secrets_that_a_hetzner_stack_keeps_at_google_are_named() -> None:
+    federation = {"project": "my-project", "project_number": 123456789012}
+    store = {"store": "google-secret-manager", "federation": federation}
+    named = "secrets at Google ($0.06 a version and month)"
+    assert named in cost_of({**HETZNER, "secrets": store}).not_counted
+    assert named not in cost_of(HETZNER).not_counted
 
 
 def test_outside_europe_the_estimate_says_whose_prices_it_takes() -> None:
