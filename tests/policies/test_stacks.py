@@ -86,6 +86,10 @@ def protected_hetzner() -> dict[str, Any]:
     stack = config["llmp:stack"]
     stack["hetzner"]["deletion_protection"] = True
     stack["hetzner"]["control_plane"] |= {"count": 3, "load_balancer": "private"}
+    stack["secrets"] = {
+        "store": "google-secret-manager",
+        "federation": {"project": "my-project", "project_number": 123456789012},
+    }
     return config
 
 
