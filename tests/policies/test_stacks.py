@@ -81,7 +81,7 @@ def test_no_rule_has_anything_against_the_example_with_every_system(*, preview: 
 
 
 def protected_hetzner() -> dict[str, Any]:
-    """Return the committed Hetzner stack, but protected, with servers to spare and a balancer."""
+    """Return the committed Hetzner stack, protected, with a balancer and secrets at Google."""
     config = copy.deepcopy(config_of("hetzner"))
     stack = config["llmp:stack"]
     stack["hetzner"]["deletion_protection"] = True
