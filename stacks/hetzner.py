@@ -99,10 +99,10 @@ def object_storage_keys() -> ObjectStorageKeys:
     """
     return ObjectStorageKeys(
         access_key=_secret(
-            f"llmp:{ACCESS_KEY}", ACCESS_KEY.upper(), "the access key of the object storage"
+            f"hetzner:{ACCESS_KEY}", ACCESS_KEY.upper(), "the access key of the object storage"
         ),
         secret_key=_secret(
-            f"llmp:{SECRET_KEY}", SECRET_KEY.upper(), "the secret key of the object storage"
+            f"hetzner:{SECRET_KEY}", SECRET_KEY.upper(), "the secret key of the object storage"
         ),
     )
 

@@ -258,7 +258,7 @@ def test_an_object_storage_without_its_keys_says_where_to_put_them(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-the-state")
     config = config_of("hetzner")
     config["llmp:stack"]["hetzner"]["object_storage"] = OBJECT_STORAGE
-    key = f"llmp:object_storage_{missing.lower()}_key"
+    key = f"hetzner:object_storage_{missing.lower()}_key"
     with pytest.raises(Exception, match=f"{key}: is not set") as caught:
         run("hetzner", config=config)
     assert f"pulumi config set --secret {key}" in str(caught.value)
@@ -272,7 +272,7 @@ def test_the_keys_of_an_object_storage_come_from_the_config_or_the_environment(
     monkeypatch.setenv("OBJECT_STORAGE_SECRET_KEY", "of-the-environment")
     config = config_of("hetzner")
     config["llmp:stack"]["hetzner"]["object_storage"] = OBJECT_STORAGE
-    config["llmp:object_storage_access_key"] = "of-the-config"
+    config["hetzner:object_storage_access_key"] = "of-the-config"
     recorder = run("hetzner", config=config)
     store = recorder.one("kubernetes:core/v1:Secret", "substrate-snapshot-store-config")
     assert store.inputs["stringData"]["etcd-s3-access-key"] == "of-the-config"

@@ -153,7 +153,7 @@ class _Walk:
                 )
             lines[name] = line
             size += self.values(value, here)
-        if list(lines) == ["secure"]:
+        if list(lines) == ["secure"] and not _is_secret_setting(location):
             self._say(
                 location,
                 node,
@@ -165,6 +165,15 @@ class _Walk:
     def _say(self, location: Location, node: yaml.Node | None, message: str, fix: str) -> None:
         where = f" (line {_line(node)})" if node is not None else ""
         self.problems.append(Problem(path=_path_in(location), message=message + where, fix=fix))
+
+
+def _is_secret_setting(location: Location) -> bool:
+    """Return whether `pulumi config set --secret` writes there: `hcloud:token` and the like."""
+    return (
+        len(location) == len(("config", "key"))
+        and location[0] == "config"
+        and not str(location[1]).startswith(_NAMESPACE)
+    )
 
 
 def _line(node: yaml.Node) -> int:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.stack_file import read_stack_file
 from stacks.check import main
 from stacks.config import ConfigError, load_stack_file, parse_stack
 from tests.config.test_bad_configs import apply
@@ -46,6 +47,17 @@ WRONG = [
         "plain value",
     ),
 ]
+
+
+def test_secrets_that_pulumi_encrypts_stand_beside_the_stack_object(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.test.yaml"
+    secrets = (
+        "  hcloud:token:\n    secure: AAAA\n  hetzner:gpu_servers_ssh_key:\n    secure: BBBB\n"
+    )
+    file.write_text(EXAMPLE + secrets, encoding="utf-8")
+    assert main([str(file)]) == 0
+    # The sandbox could not decrypt them, and has its own.
+    assert set(read_stack_file(file).config) == {"llmp:stack"}
 
 
 @pytest.mark.parametrize(("content", "says", "fix"), WRONG, ids=[one[1] for one in WRONG])
