@@ -78,7 +78,13 @@ def test_a_long_cluster_name_leaves_server_names_within_the_limit_and_apart() ->
         ({"api_allowed_cidrs": ["203.0.113.7"]}, "api_allowed_cidrs.0", "write 203.0.113.7/32"),
         ({"api_allowed_cidrs": ["2001:db8::/32"]}, "api_allowed_cidrs.0", "an IPv4 network"),
         ({"api_allowed_cidrs": ["home"]}, "api_allowed_cidrs.0", "not a network"),
+        ({"api_allowed_cidrs": ["192.168.1.0/24"]}, "api_allowed_cidrs.0", "public address"),
+        ({"api_allowed_cidrs": ["127.0.0.1/32"]}, "api_allowed_cidrs.0", "public address"),
+        ({"api_allowed_cidrs": ["100.64.0.7/32"]}, "api_allowed_cidrs.0", "public address"),
+        ({"api_allowed_cidrs": ["203.0.113.0/24"] * 2}, "api_allowed_cidrs", "write it once"),
         ({"control_plane": {"count": 2}}, "control_plane.count", "1, 3 or 5"),
+        ({"control_plane": {"count": True}}, "control_plane.count", "1, 3 or 5"),
+        ({"control_plane": {"count": 3.0}}, "control_plane.count", "1, 3 or 5"),
         ({"control_plane": {"server_type": "gex44"}}, "control_plane.server_type", "gpu_servers"),
         ({"control_plane": {"server_type": "cpx4"}}, "control_plane.server_type", "such as cpx32"),
         (
@@ -112,6 +118,55 @@ def test_a_long_cluster_name_leaves_server_names_within_the_limit_and_apart() ->
             "worker_pools.0.labels",
             "not a Kubernetes label",
         ),
+        *(
+            (
+                {"worker_pools": [{"name": "a", "count": 1, "labels": {key: "x"}}]},
+                "worker_pools.0.labels",
+                "they go by it",
+            )
+            for key in (
+                "llmp.dev/pool",
+                "hcloud/node-group",
+                "instance.hetzner.cloud/provided-by",
+                "nvidia.com/gpu.present",
+            )
+        ),
+        (
+            {"worker_pools": [{"name": "a", "count": 1, "taints": [{"key": "nvidia.com/gpu"}]}]},
+            "worker_pools.0.taints",
+            "set by the program",
+        ),
+        (
+            {
+                "worker_pools": [
+                    {
+                        "name": "a",
+                        "count": 1,
+                        "taints": [{"key": "b", "value": "c"}, {"key": "b", "value": "d"}],
+                    }
+                ]
+            },
+            "worker_pools.0.taints",
+            "each key and effect once",
+        ),
+        (
+            {"worker_pools": [{"name": "a", "count": 3, "taints": [{"key": "b"}]}]},
+            "worker_pools",
+            "tolerates no taint of a pool",
+        ),
+        (
+            {
+                "worker_pools": [
+                    {
+                        "name": "a",
+                        "count": 3,
+                        "taints": [{"key": "b", "effect": "PreferNoSchedule"}],
+                    }
+                ]
+            },
+            None,
+            "",
+        ),
         ({"network_cidr": "203.0.113.0/24"}, "network_cidr", "is not private"),
         ({"network_cidr": "10.0.0.0/25"}, "network_cidr", "a /24 or larger"),
         ({"node_cidr": "10.1.0.0/24"}, "node_cidr", "not inside network_cidr"),
@@ -122,11 +177,33 @@ def test_a_long_cluster_name_leaves_server_names_within_the_limit_and_apart() ->
         ({"network_cidr": "10.42.0.0/15"}, "service_cidr", "overlaps network_cidr"),
         ({"pod_cidr": "10.244.0.0/23"}, "", "a larger pod_cidr"),
         (
-            {"network_cidr": "10.0.0.0/24", "worker_pools": [{"name": "a", "count": 100}]},
+            {"network_cidr": "10.0.0.0/24", "worker_pools": [{"name": "a", "count": 99}]},
             None,
             "",
         ),
-        ({"node_cidr": "10.0.0.0/28"}, "", "a larger network_cidr"),
+        ({"worker_pools": [{"name": "a", "count": 100}]}, "", "a network takes 100"),
+        (
+            {
+                "worker_pools": [
+                    {"name": "a", "count": 50},
+                    {"name": "b", "autoscaling": {"min": 0, "max": 50}},
+                ]
+            },
+            "",
+            "lower autoscaling.max",
+        ),
+        ({"node_cidr": "10.0.0.0/28"}, "", "room for 0 beside"),
+        ({"node_cidr": "10.0.0.0/28"}, "", "a larger node_cidr"),
+        (
+            {
+                "network_cidr": "10.0.0.0/24",
+                "pod_cidr": "10.240.0.0/16",
+                "worker_pools": [{"name": "a", "count": 2}],
+                "vswitch": {"id": 1, "cidr": "10.0.0.128/25"},
+            },
+            None,
+            "",
+        ),
         ({"gpu_nodes": 1}, "gpu_nodes", "Extra inputs"),
         ({"wireguard": "yes"}, "wireguard", "valid boolean"),
         ({"control_plane": {"audit_log": 1}}, "control_plane.audit_log", "valid boolean"),
@@ -141,6 +218,21 @@ def test_a_long_cluster_name_leaves_server_names_within_the_limit_and_apart() ->
             "such as nbg1.your-objectstorage.com",
         ),
         ({"object_storage": {**STORAGE, "endpoint": "s3.example.com:9000"}}, None, ""),
+        (
+            {"object_storage": {**STORAGE, "endpoint": "s3.example.com:70000"}},
+            "object_storage.endpoint",
+            "no host name",
+        ),
+        (
+            {
+                "object_storage": {
+                    **STORAGE,
+                    "endpoint": f"{STORAGE['bucket']}.nbg1.your-objectstorage.com",
+                }
+            },
+            "object_storage",
+            "write endpoint: nbg1.your-objectstorage.com",
+        ),
         ({"object_storage": {**STORAGE, "region": "NBG1"}}, "object_storage.region", "pattern"),
         (
             {"object_storage": {**STORAGE, "bucket": "Backups"}},

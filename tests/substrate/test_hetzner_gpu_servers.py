@@ -107,7 +107,7 @@ def _shape(*servers: Mapping[str, Any], **more: object) -> HetznerTopology:
         (_without("host_key"), "gpu_servers.0", "trusts host_key alone"),
         (_without("address"), "gpu_servers.0", "set join: script"),
         (_changed(join="script"), "gpu_servers.0", "set join: ssh"),
-        (_changed(address="10.0.128.2"), "gpu_servers.0.address", "is private"),
+        (_changed(address="10.0.128.2"), "gpu_servers.0.address", "is not public"),
         (_changed(address="gpu.example.com"), "gpu_servers.0.address", "no IPv4 address"),
         (_changed(host_key="AAAA"), "gpu_servers.0.host_key", "ssh_host_ed25519_key.pub"),
         (_changed(host_key=RSA), "gpu_servers.0.host_key", "ssh-ed25519, ecdsa"),
@@ -149,6 +149,22 @@ def _shape(*servers: Mapping[str, Any], **more: object) -> HetznerTopology:
             _changed(labels={"node-role.kubernetes.io/gpu": "x"}),
             "gpu_servers.0.labels",
             "refuses to start",
+        ),
+        (_changed(address="224.0.0.1"), "gpu_servers.0.address", "is not public"),
+        (
+            _changed(host_key=" ".join((HOST_KEY.split()[0], HOST_KEY.split()[1][:20]))),
+            "gpu_servers.0.host_key",
+            "no public host key",
+        ),
+        (
+            _changed(host_key=f"{HOST_KEY}\n{HOST_KEY}"),
+            "gpu_servers.0.host_key",
+            "no public host key",
+        ),
+        (
+            _changed(taints=[{"key": "b"}, {"key": "b", "value": "c"}]),
+            "gpu_servers.0.taints",
+            "each key and effect once",
         ),
         (
             _changed(taints=[{"key": "nvidia.com/gpu"}]),

@@ -62,7 +62,9 @@ def _server(index: int = 0, changes: dict[str, object] | None = None) -> str:
 
 
 def _worker(pool: dict[str, object] | None = None) -> str:
-    shape = topology({"worker_pools": [pool or {"name": "platform", "count": 1}]})
+    platform = {"name": "platform", "count": 1}
+    pools = [platform] if pool is None else [pool, platform]
+    shape = topology({"worker_pools": pools})
     settings = agent_config(
         shape,
         shape.worker_pools[0],

@@ -14,6 +14,11 @@ _WIDEST_ALLOWED_PREFIX: Final = 8
 _PRIVATE_RANGES: Final = tuple(
     ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
+_NEVER_SOURCES: Final = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("0.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
+)
+"""No packet from the internet comes from them (IANA, "IPv4 Special-Purpose Address Registry")."""
 
 
 def _ipv4_network(value: str) -> str:
@@ -36,6 +41,12 @@ def _ipv4_network(value: str) -> str:
 
 def _allowed_network(value: str) -> str:
     network = ipaddress.IPv4Network(_ipv4_network(value))
+    if any(network.subnet_of(each) for each in (*_PRIVATE_RANGES, *_NEVER_SOURCES)):
+        msg = (
+            f"{value!r} never comes in from the internet, where the API is reached; write the "
+            "public address of your network, for example 203.0.113.7/32"
+        )
+        raise ValueError(msg)
     if network.prefixlen < _WIDEST_ALLOWED_PREFIX:
         msg = (
             f"{value!r} opens the Kubernetes API to much of the internet; "

@@ -22,13 +22,12 @@ from components.substrate.hetzner_gpu_topology import (
     SshAccess,
 )
 from stacks.config.hetzner.addresses import HetznerVswitch
-from stacks.config.hetzner.servers import LABEL_NAME, Taint, check_node_label
+from stacks.config.hetzner.servers import LABEL_NAME, Taint, check_node_label, check_taints
 
 _WIDEST_ALLOWED_PREFIX: Final = 8
-_HOST_KEY_TYPES: Final = ("ssh-ed25519", "ecdsa-sha2-nistp256")
-"""Not RSA: the provider then asks for signatures with SHA-1, which no SSH server gives any more."""
-
-_OWN_PREFIXES: Final = ("llmp.dev/", "nvidia.com/", "instance.hetzner.cloud/")
+_HOST_KEY_BYTES: Final = {"ssh-ed25519": 51, "ecdsa-sha2-nistp256": 104}
+"""Of the types that are taken, the size of the whole key (RFC 8709, RFC 5656). Not RSA: the
+provider then asks for signatures with SHA-1, which no SSH server gives any more."""
 
 
 def _public_address(value: str) -> str:
@@ -37,14 +36,14 @@ def _public_address(value: str) -> str:
     except ValueError as error:
         msg = f"{value!r} is no IPv4 address; write the server's public one, as Robot shows it"
         raise ValueError(msg) from error
-    if address.is_private and address not in _DOCUMENTATION:
-        msg = f"{value!r} is private; write the server's public address, which SSH connects to"
+    if (not address.is_global or address.is_multicast) and address not in _DOCUMENTATION:
+        msg = f"{value!r} is not public; write the server's public address, which SSH connects to"
         raise ValueError(msg)
     return value
 
 
 _DOCUMENTATION: Final = ipaddress.IPv4Network("203.0.113.0/24")
-"""What examples and tests write; Python calls it private."""
+"""What examples and tests write."""
 
 
 def _private_address(value: str) -> str:
@@ -78,9 +77,11 @@ def _host_key(value: str) -> str:
         inner = blob[4 : 4 + length].decode()
     except (IndexError, binascii.Error, struct.error, UnicodeDecodeError):
         kind = inner = ""
-    if not kind or kind != inner or kind not in _HOST_KEY_TYPES:
+        blob = b""
+    # Of more lines than one the others would be taken for its comment.
+    if not kind or kind != inner or "\n" in value.strip() or len(blob) != _HOST_KEY_BYTES.get(kind):
         msg = (
-            f"is no public host key of type {', '.join(_HOST_KEY_TYPES)}; write the line of "
+            f"is no public host key of type {', '.join(_HOST_KEY_BYTES)}; write the line of "
             "/etc/ssh/ssh_host_ed25519_key.pub, read on the server's console or its rescue system"
         )
         raise ValueError(msg)
@@ -111,7 +112,7 @@ class HetznerGpuOperator(Section):
 class HetznerGpuServer(Section):
     """A dedicated server with GPUs that joins the cluster. Hetzner Cloud itself has none."""
 
-    name: DnsLabel = Field(max_length=30, description="end of its node name", examples=["ada-0"])
+    name: DnsLabel = Field(description="end of its node name", examples=["ada-0"])
     model: GpuServerModel = Field(
         description="what was ordered; other says what it has by product and gpus"
     )
@@ -163,21 +164,12 @@ class HetznerGpuServer(Section):
     def _labels_are_allowed(cls, labels: dict[str, str]) -> dict[str, str]:
         for key, value in labels.items():
             check_node_label(key, value)
-            if key.startswith(_OWN_PREFIXES):
-                msg = f"{key} is set by the program or the GPU Operator; use a prefix of your own"
-                raise ValueError(msg)
         return labels
 
     @field_validator("taints")
     @classmethod
     def _taints_are_free(cls, taints: tuple[Taint, ...]) -> tuple[Taint, ...]:
-        for taint in taints:
-            if taint.key.startswith(_OWN_PREFIXES):
-                msg = (
-                    f"{taint.key} is set by the program where it belongs; remove it, or set "
-                    "gpu_operator.time_slicing to share GPUs"
-                )
-                raise ValueError(msg)
+        check_taints(taints)
         return taints
 
     @model_validator(mode="after")

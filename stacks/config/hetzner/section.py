@@ -22,13 +22,20 @@ from stacks.config.hetzner.gpu import (
     HetznerGpuServer,
     gpu_server_problems,
 )
-from stacks.config.hetzner.servers import HetznerControlPlane, HetznerWorkerPool, zones_of
+from stacks.config.hetzner.servers import (
+    HetznerControlPlane,
+    HetznerWorkerPool,
+    keep_others_away,
+    zones_of,
+)
 from stacks.config.hetzner.stores import HetznerObjectStorage
 
 _MAX_SOURCES: Final = 100
 """Source networks of one firewall rule (Hetzner Docs, "Firewalls FAQ")."""
 _MAX_PLACEMENT_GROUPS: Final = 50
 """Placement groups of one project (Hetzner Docs, "Placement Groups")."""
+_MAX_SERVERS: Final = 100
+"""Cloud servers that one network takes (Hetzner Docs, "Networks FAQ")."""
 _SMALLEST_NETWORK_PREFIX: Final = 24
 """Hetzner's API takes no smaller network (Hetzner Docs, "Networks FAQ")."""
 _LARGEST_SERVICE_PREFIX: Final = 12
@@ -121,6 +128,10 @@ class HetznerConfig(Section):
                 "keeps nobody out, since control_plane.load_balancer: public shows the API to "
                 "everybody; remove it, or set load_balancer: private"
             )
+            raise ValueError(msg)
+        twice = next((one for one in networks if networks.count(one) > 1), None)
+        if twice is not None:
+            msg = f"{twice} is there twice; write it once"
             raise ValueError(msg)
         if len(networks) > _MAX_SOURCES or (balancer == "none" and not networks):
             msg = (
@@ -220,11 +231,12 @@ class HetznerConfig(Section):
         if (
             isinstance(control_plane, HetznerControlPlane)
             and not control_plane.schedulable
-            and sum(pool.min_count for pool in pools) == 0
+            and not any(pool.min_count > 0 and not keep_others_away(pool.taints) for pool in pools)
         ):
             msg = (
-                "no server may run workloads; add a pool with a count above 0 or an "
-                "autoscaling.min above 0, or set hetzner.control_plane.schedulable: true"
+                "no server may run the platform, which tolerates no taint of a pool; add a pool "
+                "without taints and with a count above 0 or an autoscaling.min above 0, or set "
+                "hetzner.control_plane.schedulable: true"
             )
             raise ValueError(msg)
         return pools
@@ -290,11 +302,20 @@ class HetznerConfig(Section):
     @model_validator(mode="after")
     def _servers_fit_their_ranges(self) -> Self:
         nodes = self.control_plane.count + sum(pool.max_count for pool in self.worker_pools)
-        addresses = ipaddress.IPv4Network(self._node_cidr).num_addresses - _SPARE_ADDRESSES
+        if nodes > _MAX_SERVERS:
+            msg = (
+                f"the pools can have {nodes} servers with the control plane, and a network takes "
+                f"{_MAX_SERVERS}; take fewer and larger servers, or lower autoscaling.max"
+            )
+            raise ValueError(msg)
+        whole = ipaddress.IPv4Network(self._node_cidr).num_addresses
+        addresses = max(0, whole - _SPARE_ADDRESSES)
         if nodes > addresses:
+            larger = "network_cidr" if self.node_cidr is None else "node_cidr"
             msg = (
                 f"{nodes} servers do not fit in node_cidr {self._node_cidr}, which has room for "
-                f"{addresses}; take a larger network_cidr"
+                f"{addresses} beside Hetzner's own addresses and load balancers; take a larger "
+                f"{larger}"
             )
             raise ValueError(msg)
         prefix = ipaddress.IPv4Network(self.pod_cidr).prefixlen

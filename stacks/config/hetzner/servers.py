@@ -20,6 +20,9 @@ _ZONES: Final = (
 _GPU_LIKE: Final = re.compile(r"gex|gpu|nvidia|rtx|tesla|[ahlt][0-9]{1,3}\b", re.IGNORECASE)
 _LABEL_KEY: Final = re.compile(rf"([a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?/)?{LABEL_NAME}")
 _LABEL_VALUE: Final = re.compile(rf"({LABEL_NAME})?")
+_OWN_PREFIXES: Final = ("llmp.dev/", "hcloud/", "instance.hetzner.cloud/", "nvidia.com/")
+"""Of labels and taints that the program, Hetzner's drivers, the autoscaler and the GPU Operator
+set and read."""
 
 
 def _server_type(value: str) -> str:
@@ -56,13 +59,19 @@ def is_arm(server_type: str) -> bool:
 
 
 def check_node_label(key: str, value: str) -> None:
-    """Refuse a label that a node cannot have, or that kubelet may not set.
+    """Refuse a label that a node cannot have, that is not config's, or that kubelet may not set.
 
     Raises:
         ValueError: says which, and what to write.
     """
     if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
         msg = f"{key}={value} is not a Kubernetes label; write one such as workload: batch"
+        raise ValueError(msg)
+    if key.startswith(_OWN_PREFIXES):
+        msg = (
+            f"{key} is set by the program, the GPU Operator or Hetzner's drivers, and they go by "
+            "it; use a prefix of your own"
+        )
         raise ValueError(msg)
     prefix = key.rpartition("/")[0]
     reserved = prefix.endswith(("kubernetes.io", "k8s.io"))
@@ -94,6 +103,34 @@ class Taint(Section):
         return f"{self.key}={self.value}:{self.effect}"
 
 
+def check_taints(taints: tuple[Taint, ...]) -> None:
+    """Refuse taints that are not config's, or with which kubelet does not start.
+
+    Raises:
+        ValueError: says which, and what to write.
+    """
+    found: set[tuple[str, str]] = set()
+    for taint in taints:
+        if taint.key.startswith(_OWN_PREFIXES):
+            msg = (
+                f"{taint.key} is set by the program where it belongs; remove it, or use a prefix "
+                "of your own"
+            )
+            raise ValueError(msg)
+        if (taint.key, taint.effect) in found:
+            msg = (
+                f"{taint.key} has the effect {taint.effect} twice, and kubelet refuses to start "
+                "with that; write each key and effect once"
+            )
+            raise ValueError(msg)
+        found.add((taint.key, taint.effect))
+
+
+def keep_others_away(taints: tuple[Taint, ...]) -> bool:
+    """Return whether pods that tolerate nothing stay away; those of the platform are such."""
+    return any(taint.effect != "PreferNoSchedule" for taint in taints)
+
+
 class HetznerControlPlane(Section):
     """The servers that run the Kubernetes API and etcd."""
 
@@ -114,6 +151,15 @@ class HetznerControlPlane(Section):
         "public: it shows the API to the internet, behind client certificates alone, since a load "
         "balancer of Hetzner keeps nobody out",
     )
+
+    @field_validator("count", mode="before")
+    @classmethod
+    def _count_is_a_number(cls, value: object) -> object:
+        # Python calls true and 3.0 equal to 1 and 3.
+        if isinstance(value, bool | float):
+            msg = "is no whole number; write 1, 3 or 5"
+            raise ValueError(msg)  # noqa: TRY004 - pydantic reports ValueError alone
+        return value
 
     @model_validator(mode="after")
     def _arm_servers_keep_the_platform_away(self) -> Self:
@@ -177,6 +223,12 @@ class HetznerWorkerPool(Section):
             check_node_label(key, value)
         return labels
 
+    @field_validator("taints")
+    @classmethod
+    def _taints_are_allowed(cls, taints: tuple[Taint, ...]) -> tuple[Taint, ...]:
+        check_taints(taints)
+        return taints
+
     @field_validator("name")
     @classmethod
     def _name_is_free(cls, name: str) -> str:
@@ -199,7 +251,7 @@ class HetznerWorkerPool(Section):
     def _arm_servers_keep_others_away(self) -> Self:
         if self.server_type is None or not is_arm(self.server_type):
             return self
-        if not any(taint.effect != "PreferNoSchedule" for taint in self.taints):
+        if not keep_others_away(self.taints):
             msg = (
                 f"{self.server_type} has ARM processors, and not every image of the platform is "
                 "made for them; take a cx, cpx or ccx type, or keep the platform away with a taint "

@@ -1,9 +1,9 @@
 """The object storage of the `hetzner` section: where copies outlive the cluster."""
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from components.platform.config import Section
 from components.substrate.hetzner_topology import ObjectStorage
@@ -13,6 +13,7 @@ _HOST: Final = re.compile(
     r"(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)+(:[1-9][0-9]{0,4})?"
 )
 _BUCKET: Final = re.compile(r"[a-z0-9][-a-z0-9.]{1,61}[a-z0-9]")
+_LAST_PORT: Final = 65535
 _ADDRESS: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 
 
@@ -23,7 +24,8 @@ def _endpoint(value: str) -> str:
             "such as nbg1.your-objectstorage.com"
         )
         raise ValueError(msg)
-    if not _HOST.fullmatch(value):
+    port = value.partition(":")[2]
+    if not _HOST.fullmatch(value) or (port and int(port) > _LAST_PORT):
         msg = f"{value!r} is no host name; write one such as nbg1.your-objectstorage.com"
         raise ValueError(msg)
     return value
@@ -62,6 +64,16 @@ class HetznerObjectStorage(Section):
     backup_days: int = Field(
         default=30, ge=1, le=3650, description="Days back that the database can be restored to."
     )
+
+    @model_validator(mode="after")
+    def _endpoint_is_without_bucket(self) -> Self:
+        if self.endpoint.startswith(f"{self.bucket}."):
+            msg = (
+                f"endpoint {self.endpoint} starts with the bucket, which clients put before it; "
+                f"write endpoint: {self.endpoint.removeprefix(f'{self.bucket}.')}"
+            )
+            raise ValueError(msg)
+        return self
 
     def topology(self) -> ObjectStorage:
         """Return the same in the form that the substrate takes."""
