@@ -197,8 +197,11 @@ class HetznerTopology:
 
     @property
     def node_count(self) -> int:
-        """Cloud servers that are always there, without dedicated ones, which join later."""
-        return self.control_plane.count + sum(pool.min_count for pool in self.worker_pools)
+        """Servers that the program makes itself.
+
+        Those of the autoscaler and dedicated ones join a cluster that has a network already.
+        """
+        return self.control_plane.count + sum(pool.count for pool in self.worker_pools)
 
     @property
     def autoscaled_pools(self) -> tuple[WorkerPool, ...]:

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from components.substrate.hetzner_addons import csi_values
+from components.substrate.hetzner_addons import cilium_values, csi_values
 from components.substrate.hetzner_autoscaler import (
     CLEANUP_SCRIPT,
     POOLS_SECRET,
@@ -170,9 +170,15 @@ def test_a_pool_is_where_the_cluster_is_unless_it_says_otherwise() -> None:
     assert locations == {"platform": "nbg1", "batch": "hel1"}
 
 
-def test_a_scaling_pool_counts_with_its_minimum_and_may_grow_to_its_maximum() -> None:
+def test_nothing_that_the_autoscaler_waits_for_waits_for_its_servers() -> None:
+    alone = topology({"worker_pools": [{"name": "a", "autoscaling": {"min": 1, "max": 4}}]})
+    assert alone.node_count == 1
+    assert cilium_values(alone)["operator"]["replicas"] == 1
+
+
+def test_a_scaling_pool_may_grow_to_its_maximum() -> None:
     shape = topology(POOLS)
-    assert shape.node_count == 1 + 2 + 1
+    assert shape.node_count == 1 + 2
     assert [pool.max_count for pool in shape.worker_pools] == [2, 4]
     assert shape.placement_groups == 3
 
