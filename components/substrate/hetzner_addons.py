@@ -169,6 +169,8 @@ def csi_values(topology: HetznerTopology) -> dict[str, Any]:
             "hcloudVolumeDefaultLocation": topology.volume_location,
             # By this a volume is found that outlives its cluster.
             "volumeExtraLabels": {"cluster": topology.cluster_name},
+            # One that is always there, of one pod: no node that runs it could ever be drained.
+            "podDisruptionBudget": {"create": False},
         },
         "node": {"hostNetwork": True, "tolerations": [{"operator": "Exists"}]},
         "storageClasses": [

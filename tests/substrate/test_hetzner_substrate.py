@@ -353,6 +353,12 @@ def test_volumes_have_one_default_class_and_the_driver_may_ask_for_the_servers_i
     assert values["node"]["hostNetwork"] is True
 
 
+def test_the_volume_drivers_only_pod_keeps_no_node_from_being_drained() -> None:
+    controller = csi_values(topology())["controller"]
+    assert controller.get("replicaCount", 1) == 1
+    assert controller["podDisruptionBudget"] == {"create": False}
+
+
 def test_the_token_reaches_the_cluster_as_a_secret(smallest: Recorder) -> None:
     secret = smallest.one("kubernetes:core/v1:Secret", "substrate-addons-token")
     assert secret.inputs["metadata"] == {"name": "hcloud", "namespace": "kube-system"}
