@@ -264,6 +264,12 @@ class SubstrateContract(ContractModel):
     workload_identities: dict[str, WorkloadIdentity] = Field(
         default_factory=dict, description="By who has it, for example external_secrets."
     )
+    k3s_version: str | None = Field(
+        default=None,
+        pattern=r"^v[0-9]+\.[0-9]+\.[0-9]+\+k3s[0-9]+$",
+        description="Release of k3s that all nodes are to run; None where k3s does not run them.",
+        examples=["v1.33.12+k3s1"],
+    )
     argo_cd_sign_in: bool = Field(
         default=False,
         description="Whether Argo CD signs its users in at the platform's identity provider.",

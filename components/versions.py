@@ -94,6 +94,24 @@ CLUSTER_AUTOSCALER_IMAGE: Final = ImagePin(
 )
 """Of the minor version of K3S: it simulates the scheduler of that Kubernetes."""
 
+# renovate: datasource=github-tags depName=rancher/system-upgrade-controller
+SYSTEM_UPGRADE_CONTROLLER: Final = GitPin(
+    repository="https://github.com/rancher/system-upgrade-controller.git",
+    version="v0.19.2",
+    commit="38f3e11fd1dd19872f97565f8a75c39acc85d82b",
+)
+
+# renovate: datasource=docker depName=rancher/system-upgrade-controller
+SYSTEM_UPGRADE_CONTROLLER_IMAGE: Final = ImagePin(
+    repository="docker.io/rancher/system-upgrade-controller",
+    version="v0.19.2",
+    digest="sha256:34fa058fe453da2e1d6cf9052d2961976d5c7294921f8a6a6fb75098a27b0e89",
+)
+
+K3S_UPGRADE_IMAGE: Final = "docker.io/rancher/k3s-upgrade"
+"""Brings a release of k3s to a node. Its tag is the release that the contract names, with a hyphen
+for the plus, so no digest of it can be written here."""
+
 # renovate: datasource=helm depName=gpu-operator registryUrl=https://helm.ngc.nvidia.com/nvidia
 GPU_OPERATOR: Final = ChartPin(
     repository="https://helm.ngc.nvidia.com/nvidia",

@@ -106,6 +106,11 @@ SYSTEMS: Final = (
         chart="29.0.0",
     ),
     Definitions(
+        module="github.com/rancher/system-upgrade-controller",
+        folders=("pkg/crds/yaml/generated",),
+        installed=versions.SYSTEM_UPGRADE_CONTROLLER.version,
+    ),
+    Definitions(
         module="sigs.k8s.io/external-dns",
         folders=("config/crd/standard",),
         installed="v0.21.0",

@@ -24,6 +24,7 @@ from components.platform.values.gpu_smoke import GpuSmokeValues
 from components.platform.values.guardrails import GuardrailsValues
 from components.platform.values.inference_routing import InferenceRoutingValues
 from components.platform.values.issuers import IssuersValues
+from components.platform.values.k3s_upgrades import K3sUpgradesValues
 from components.platform.values.key_portal import KeyPortalValues
 from components.platform.values.kserve_models import KserveModelsValues
 from components.platform.values.kueue_queues import KueueQueuesValues
@@ -62,6 +63,7 @@ CHARTS: Final[Mapping[str, type[ChartValues]]] = MappingProxyType(
         "guardrails": GuardrailsValues,
         "inference-routing": InferenceRoutingValues,
         "issuers": IssuersValues,
+        "k3s-upgrades": K3sUpgradesValues,
         "key-portal": KeyPortalValues,
         "kserve-models": KserveModelsValues,
         "kueue-queues": KueueQueuesValues,

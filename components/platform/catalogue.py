@@ -70,7 +70,7 @@ class OwnChart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kustomization:
-    """A folder with a kustomization in somebody else's repository, at one commit."""
+    """A folder of manifests or a kustomization in somebody else's repository, at one commit."""
 
     path: str
     pin: GitPin

@@ -21,6 +21,7 @@ from components.contract import (
     WorkloadIdentity,
 )
 from components.substrate.hetzner_gpu_topology import GpuOperatorSettings, GpuServer, gpu_profile
+from components.versions import K3S
 
 Location = Literal["fsn1", "nbg1", "hel1", "ash", "hil", "sin"]
 
@@ -322,5 +323,6 @@ def hetzner_contract(
                 namespace=EXTERNAL_SECRETS, service_account=EXTERNAL_SECRETS, annotations={}
             )
         },
+        k3s_version=K3S,
         argo_cd_sign_in=argo_cd_sign_in,
     )

@@ -24,6 +24,7 @@ from components.platform.values.inference_routing import (
     Objective,
 )
 from components.platform.values.issuers import Acme, InternalCa, IssuersValues
+from components.platform.values.k3s_upgrades import K3sUpgradesValues
 from components.platform.values.key_portal import KeyLimits, KeyPortalValues, PortalTenant
 from components.platform.values.kueue_queues import FlavorValues, KueueQueuesValues, TenantQueue
 from components.platform.values.llm_gateway import (
@@ -666,7 +667,14 @@ MCP_GATEWAY = McpGatewayValues(
     ),
 )
 
+K3S_UPGRADES = K3sUpgradesValues(
+    controller_image=IMAGE,
+    upgrade_image="docker.io/rancher/k3s-upgrade",
+    version="v1.33.12+k3s1",
+)
+
 ALL = {
+    "k3s-upgrades": ("k3s-upgrades", K3S_UPGRADES),
     "open-webui": ("open-webui", OPEN_WEBUI),
     "open-webui-signed-in": ("open-webui", OPEN_WEBUI_SIGNED_IN),
     "tabby": ("tabby", TABBY),

@@ -48,6 +48,7 @@ GIVEN: frozenset[tuple[str, str, str]] = frozenset(
         ("ConfigMap", "", "kube-root-ca.crt"),
         ("GatewayClass", "", "agentgateway"),
         ("PriorityClass", "", "system-cluster-critical"),
+        ("PriorityClass", "", "system-node-critical"),
         ("ClusterRole", "", "system:auth-delegator"),
     }
 )

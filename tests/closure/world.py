@@ -319,6 +319,7 @@ def crd_owner() -> Mapping[str, str]:
         "kyverno.io": "kyverno",
         "policies.kyverno.io": "kyverno",
         "leaderworkerset.x-k8s.io": "leader-worker-set",
+        "upgrade.cattle.io": "k3s-upgrades-crd",
     }
 
 

@@ -152,9 +152,9 @@ def test_entries_that_share_a_namespace_label_it_alike() -> None:
             assert not entry.namespace_labels, entry.name
 
 
-def test_only_the_namespace_of_node_exporter_is_privileged() -> None:
+def test_only_what_reads_or_replaces_the_node_is_privileged() -> None:
     privileged = {name for name, level in namespaces.POD_SECURITY.items() if level == "privileged"}
-    assert privileged == {"monitoring"}
+    assert privileged == {"monitoring", "system-upgrade"}
 
 
 def test_every_namespace_reports_what_keeps_it_from_being_stricter() -> None:

@@ -30,8 +30,8 @@ EXPRESSIONS = [
     for expression in manager["matchStrings"]
 ]
 MATCHES = [match for expression in EXPRESSIONS for match in expression.finditer(VERSIONS)]
-# A name that its owner keeps up to date: it has no versions to follow.
-UNVERSIONED = {"UBUNTU_IMAGE"}
+# A name that its owner keeps up to date, and one whose tag is K3S: no versions of their own.
+UNVERSIONED = {"UBUNTU_IMAGE", "K3S_UPGRADE_IMAGE"}
 ALL_NAMES = re.findall(r"^([A-Z0-9_]+): Final = ", VERSIONS, re.MULTILINE)
 NAMES = [name for name in ALL_NAMES if name not in UNVERSIONED]
 

@@ -16,6 +16,7 @@ require (
 	github.com/kubernetes-csi/external-snapshotter/client/v8 v8.4.0
 	github.com/kyverno/kyverno v1.18.1
 	github.com/prometheus-operator/prometheus-operator v0.91.0
+	github.com/rancher/system-upgrade-controller v0.19.2
 	sigs.k8s.io/external-dns v0.21.0
 	sigs.k8s.io/gateway-api v1.5.0
 	sigs.k8s.io/gateway-api-inference-extension v1.5.0

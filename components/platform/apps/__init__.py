@@ -19,6 +19,7 @@ from components.platform.apps import (
     guardrails,
     identity,
     jobs,
+    k3s_upgrades,
     kserve,
     llm_gateway,
     logs,
@@ -45,6 +46,8 @@ from components.platform.catalogue import (
 BUILDERS: Final[tuple[Builder, ...]] = (
     platform.gateway_api,
     platform.prometheus_crds,
+    k3s_upgrades.definitions,
+    k3s_upgrades.upgrades,
     platform.cert_manager,
     certificates.trust_manager,
     certificates.internal_ca,

@@ -40,6 +40,7 @@ EXPERIENCE: Final = "experience"
 KEY_PORTAL: Final = "key-portal"
 N8N: Final = "n8n"
 MCP: Final = "mcp"
+SYSTEM_UPGRADE: Final = "system-upgrade"
 
 KUBE_SYSTEM: Final = "kube-system"
 """Not ours: charts put the role bindings there that the API server's extension mechanism reads."""
@@ -75,6 +76,8 @@ POD_SECURITY: Final[Mapping[str, PodSecurity]] = MappingProxyType(
         KEY_PORTAL: "restricted",
         N8N: "restricted",
         MCP: "restricted",
+        # Replacing k3s takes the node's disk and processes; the controller is restricted.
+        SYSTEM_UPGRADE: "privileged",
     }
 )
 

@@ -1279,5 +1279,6 @@ CASES: Final = (
     *feature_cases.TRACING,
     *feature_cases.OPENCOST,
     *feature_cases.OPENBAO,
+    *feature_cases.K3S_UPGRADES,
     *system_cases.SYSTEMS,
 )

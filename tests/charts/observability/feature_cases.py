@@ -156,3 +156,36 @@ OPENBAO: Final = (
         at="30m",
     ),
 )
+
+_FAILED: Final = 'kube_job_failed{namespace="system-upgrade", condition="true", job_name='
+
+K3S_UPGRADES: Final = (
+    Case(
+        alert="K3sUpgradesDown",
+        because="its only replica is gone",
+        series={f'{_STATELESS}{{namespace="system-upgrade", deployment="k3s-upgrades"}}': "0x120"},
+        at="120m",
+        fires=({"namespace": "system-upgrade", "deployment": "k3s-upgrades"},),
+    ),
+    Case(
+        alert="K3sUpgradesDown",
+        because="its node is the one that gets another release",
+        series={
+            f'{_STATELESS}{{namespace="system-upgrade", deployment="k3s-upgrades"}}': "0x20 1x100"
+        },
+        at="120m",
+    ),
+    Case(
+        alert="K3sUpgradeFailed",
+        because="one node did not come back",
+        series={f'{_FAILED}"one"}}': "0x10 1x50", f'{_FAILED}"other"}}': "0x60"},
+        at="60m",
+        fires=({"namespace": "system-upgrade", "job_name": "one"},),
+    ),
+    Case(
+        alert="K3sUpgradeFailed",
+        because="a Job of somebody else failed",
+        series={'kube_job_failed{namespace="serving", condition="true", job_name="one"}': "1x60"},
+        at="60m",
+    ),
+)

@@ -56,7 +56,7 @@ def catalogue_values(entry: str) -> Json:
     """Return the values of an entry in a stack that has every system with a rule."""
     stack = inputs(
         tier="prod",
-        contract=contract(),
+        contract=contract(k3s_version="v1.33.12+k3s1"),
         features=Features(**dict.fromkeys(Features.model_fields, True)),
         models=(model(autostart=True), model("vectors", engine="text_embeddings_inference")),
     )
