@@ -94,7 +94,12 @@ def checks() -> tuple[Check, ...]:
             command=(*pytest, *parallel, "-m", "charts and not engine and not cluster"),
             parts=("helm", "promtool", "kyverno"),
         ),
-        Check(name="engine tests", command=(*pytest, "-m", "engine"), parts=("engine", "helm")),
+        Check(
+            name="engine tests",
+            # What the tests of a file look at was brought up once for all of them.
+            command=(*pytest, *parallel, "--dist", "loadfile", "-m", "engine"),
+            parts=("engine", "helm"),
+        ),
         Check(
             name="cluster tests",
             # One process: each would start API servers of its own.
