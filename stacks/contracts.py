@@ -7,7 +7,7 @@ from components.platform.catalogue import PlatformInputs
 from components.platform.config import Cloudflare, GoogleDns, profile_includes
 from components.substrate.argocd import ArgoCdSignIn
 from components.substrate.gke_topology import GkeTopology, gke_contract
-from components.substrate.hetzner_topology import hetzner_contract
+from components.substrate.hetzner_topology import HetznerTopology, hetzner_contract
 from components.substrate.workload_federation import WorkloadFederation
 from stacks.config.stack import ExistingStack, GkeStack, HetznerStack, Stack
 
@@ -34,10 +34,15 @@ def gke_stack_contract(stack: GkeStack, topology: GkeTopology) -> SubstrateContr
     )
 
 
+def hetzner_topology(stack: HetznerStack) -> HetznerTopology:
+    """Return the topology of a stack, with what its tier asks of it."""
+    return stack.hetzner.topology(tier=stack.platform.tier)
+
+
 def hetzner_stack_contract(stack: HetznerStack) -> SubstrateContract:
     """Return the contract of a stack of kind `hetzner`."""
     return hetzner_contract(
-        stack.hetzner.topology(),
+        hetzner_topology(stack),
         secret_store=secret_store(stack),
         domain=stack.platform.domain,
         dns=dns(stack),

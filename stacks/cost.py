@@ -18,6 +18,7 @@ from stacks.contracts import (
     generated_secrets,
     gke_stack_contract,
     gke_topology,
+    hetzner_topology,
     secret_store,
     supplied_secrets,
 )
@@ -294,7 +295,7 @@ def _gke_not_counted(topology: GkeTopology) -> Iterator[str]:
 
 
 def _hetzner(stack: HetznerStack) -> Cost:
-    topology = stack.hetzner.topology()
+    topology = hetzner_topology(stack)
     notes = ["Without tax. Servers cost the same whether they run or not."]
     if topology.network_zone != prices.HETZNER_ZONE:
         notes.append(

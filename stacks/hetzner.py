@@ -16,6 +16,7 @@ from stacks.contracts import (
     dns,
     generated_secrets,
     hetzner_stack_contract,
+    hetzner_topology,
     secret_store,
     supplied_secrets,
     workload_federation,
@@ -38,7 +39,7 @@ def deploy(stack: HetznerStack) -> None:
     substrate = HetznerSubstrate(
         "substrate",
         HetznerSubstrateArgs(
-            topology=stack.hetzner.topology(),
+            topology=hetzner_topology(stack),
             token=api_token(),
             secret_store=secret_store(stack),
             domain=stack.platform.domain,

@@ -1068,13 +1068,6 @@ def _tier(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
             value=stack.gke.zone,
             fix="remove zone for a regional control plane, or lower platform.tier",
         )
-    if isinstance(stack, HetznerStack) and not stack.hetzner.deletion_protection:
-        yield Problem(
-            path="hetzner.deletion_protection",
-            message="tier prod must not be deletable by one wrong command",
-            value="false",
-            fix="set deletion_protection: true; a teardown first sets it to false again",
-        )
     if isinstance(stack, HetznerStack) and stack.hetzner.control_plane.count == 1:
         yield Problem(
             path="hetzner.control_plane.count",

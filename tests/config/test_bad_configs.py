@@ -1516,14 +1516,6 @@ BAD = [
         fix="remove zone",
     ),
     Bad(
-        mistake="production that one wrong command deletes",
-        base="hetzner",
-        change={"platform.tier": "prod"},
-        path="hetzner.deletion_protection",
-        says="one wrong command",
-        fix="deletion_protection: true",
-    ),
-    Bad(
         mistake="production on one control-plane server",
         base="hetzner",
         change={"platform.tier": "prod"},

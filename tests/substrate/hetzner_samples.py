@@ -50,7 +50,7 @@ def config(changes: Mapping[str, Any] | None = None) -> HetznerConfig:
 
 def topology(changes: Mapping[str, Any] | None = None) -> HetznerTopology:
     """Return the topology of the smallest section with some keys changed."""
-    return config(changes).topology()
+    return config(changes).topology(tier="cost")
 
 
 def program(changes: Mapping[str, Any] | None = None) -> Callable[[], None]:

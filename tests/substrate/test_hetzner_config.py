@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.contract import GpuProfile, SecretStore, SubstrateContract
+from components.platform.config import Tier
 from components.substrate.hetzner_topology import NETWORK_ZONES, hetzner_contract
 from tests.substrate.hetzner_samples import (
     OBJECT_STORAGE,
@@ -305,3 +306,20 @@ def test_load_balancers_stay_on_the_private_network_and_in_the_location() -> Non
         "load-balancer.hetzner.cloud/disable-private-ingress": "true",
         "load-balancer.hetzner.cloud/private-subnet-ip-range": "10.0.0.0/17",
     }
+
+
+@pytest.mark.parametrize(
+    ("written", "tier", "protected"),
+    [
+        (None, "prod", True),
+        (None, "dev", False),
+        (None, "cost", False),
+        (False, "prod", False),
+        (True, "cost", True),
+    ],
+)
+def test_production_is_protected_unless_a_teardown_says_otherwise(
+    *, written: bool | None, tier: Tier, protected: bool
+) -> None:
+    section = config({"deletion_protection": written})
+    assert section.topology(tier=tier).deletion_protection is protected

@@ -337,7 +337,7 @@ def test_a_way_to_the_api_that_leads_nowhere_is_refused(
 def test_a_stack_with_more_placement_groups_than_a_project_has_is_refused() -> None:
     pools = [{"name": f"p{index}", "count": 1} for index in range(50)]
     _refused({"worker_pools": pools}, "", "51 placement groups")
-    assert config({"worker_pools": pools[:49]}).topology().placement_groups == 50
+    assert config({"worker_pools": pools[:49]}).topology(tier="cost").placement_groups == 50
 
 
 def test_as_many_groups_are_made_as_are_counted() -> None:

@@ -5,7 +5,7 @@ from typing import Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from components.platform.config import DnsLabel, Section
+from components.platform.config import DnsLabel, Section, Tier
 from components.substrate.hetzner_topology import (
     NETWORK_ZONES,
     PLACEMENT_GROUP_SIZE,
@@ -106,10 +106,10 @@ class HetznerConfig(Section):
         description="Where snapshots of etcd and backups of the LLM gateway's database go; left "
         "out, the former stay on the servers, and the latter are not made.",
     )
-    deletion_protection: bool = Field(
-        default=False,
+    deletion_protection: bool | None = Field(
+        default=None,
         description="Hetzner refuses to delete or rebuild the control plane, its addresses and the "
-        "network while it is true.",
+        "network while it is true; left out, true for tier prod.",
     )
 
     @field_validator("api_allowed_cidrs")
@@ -331,7 +331,8 @@ class HetznerConfig(Section):
 
     @model_validator(mode="after")
     def _groups_fit_a_project(self) -> Self:
-        groups = self.topology().placement_groups
+        # Whatever the tier: it decides nothing of the servers.
+        groups = self.topology(tier="cost").placement_groups
         if groups > _MAX_PLACEMENT_GROUPS:
             msg = (
                 f"worker_pools need {groups} placement groups, one for {PLACEMENT_GROUP_SIZE} "
@@ -345,8 +346,12 @@ class HetznerConfig(Section):
     def _node_cidr(self) -> str:
         return _node_subnet(self.node_cidr, self.network_cidr)
 
-    def topology(self) -> HetznerTopology:
-        """Return the same in the form that the substrate takes, with every default filled in."""
+    def topology(self, *, tier: Tier) -> HetznerTopology:
+        """Return the same in the form that the substrate takes, with every default filled in.
+
+        Args:
+            tier: of the platform; decides what is protected.
+        """
         in_europe = NETWORK_ZONES[self.location] == "eu-central"
         control_plane_type, worker_type = ("cpx32", "cpx42") if in_europe else ("ccx23", "ccx33")
         return HetznerTopology(
@@ -387,7 +392,9 @@ class HetznerConfig(Section):
             object_storage=(
                 None if self.object_storage is None else self.object_storage.topology()
             ),
-            deletion_protection=self.deletion_protection,
+            deletion_protection=tier == "prod"
+            if self.deletion_protection is None
+            else self.deletion_protection,
         )
 
 
