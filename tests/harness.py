@@ -14,7 +14,7 @@ import json
 import re
 import threading
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NoReturn, cast
@@ -332,6 +332,40 @@ class Recorder(MockMonitor):
             types.append(self._registrations[parent].type)
             parent = self._registrations[parent].parent
         return types
+
+    def deleted_before(self) -> dict[str, frozenset[str]]:
+        """For each resource, by URN, all that is deleted only once it is gone.
+
+        The reverse of who depends on whom: by dependencies, parents and explicit providers.
+        """
+        registered = self._registrations
+        providers = {
+            each.name: each.urn
+            for each in self.registrations
+            if each.type.startswith("pulumi:providers:")
+        }
+
+        def direct(one: Registration) -> Iterator[str]:
+            yield from one.depends_on
+            if one.parent in registered:
+                yield one.parent
+            if one.provider is not None:
+                yield providers[one.provider]
+
+        later: dict[str, frozenset[str]] = {}
+
+        def visit(urn: str) -> frozenset[str]:
+            if urn not in later:
+                found: set[str] = set()
+                for other in direct(registered[urn]):
+                    if other in registered:
+                        found |= {other} | visit(other)
+                later[urn] = frozenset(found)
+            return later[urn]
+
+        for urn in registered:
+            visit(urn)
+        return later
 
     # What Pulumi's SDK calls, from several threads.
 

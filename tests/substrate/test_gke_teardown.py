@@ -1,7 +1,6 @@
 """What goes before what at a destroy: the reverse of who depends on whom."""
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,34 +41,7 @@ def everything(*, protected: bool = False) -> Recorder:
 @functools.cache
 def goes_after() -> dict[str, frozenset[str]]:
     """Return, for each resource, all that is deleted only once it is gone."""
-    registered = {each.urn: each for each in everything().registrations}
-    providers = {
-        each.name: each.urn
-        for each in everything().registrations
-        if each.type.startswith("pulumi:providers:")
-    }
-
-    def direct(one: Registration) -> Iterator[str]:
-        yield from one.depends_on
-        if one.parent in registered:
-            yield one.parent
-        if one.provider is not None:
-            yield providers[one.provider]
-
-    later: dict[str, frozenset[str]] = {}
-
-    def visit(urn: str) -> frozenset[str]:
-        if urn not in later:
-            found: set[str] = set()
-            for other in direct(registered[urn]):
-                if other in registered:
-                    found |= {other} | visit(other)
-            later[urn] = frozenset(found)
-        return later[urn]
-
-    for urn in registered:
-        visit(urn)
-    return later
+    return everything().deleted_before()
 
 
 def resources(prefix: str) -> list[Registration]:
