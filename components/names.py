@@ -27,6 +27,7 @@ HCLOUD_NAME_MAX: Final = 63
 
 ARGO_CD_NAMESPACE: Final = "argocd"
 APP_PROJECT: Final = "platform"
+"""Project of Argo CD with all Applications but those in a tenant's namespace."""
 
 IN_CLUSTER_SERVER: Final = "https://kubernetes.default.svc"
 """The Kubernetes API as pods of the same cluster reach it; Argo CD knows its own cluster by it."""
@@ -45,6 +46,11 @@ TRUST_BUNDLE: Final = "llmp-trusted-certificates"
 TRUST_BUNDLE_KEY: Final = "ca-certificates.crt"
 
 _DIGEST_LENGTH: Final = 6
+
+
+def tenant_project(tenant: str) -> str:
+    """Return the project of Argo CD with the Applications in a tenant's namespace."""
+    return f"tenant-{tenant}"
 
 
 def fit(name: str, limit: int) -> str:

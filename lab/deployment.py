@@ -42,14 +42,14 @@ class Plan:
     """What a stack hands to Argo CD at one revision.
 
     Attributes:
-        project: the AppProject.
+        projects: the AppProjects by name.
         applications: the Applications by name, in rollout order.
         requires: what must be there first, by name of who needs it.
         stand_ins: what stands in for sources of others.
         own: names of the Applications that are made of own charts.
     """
 
-    project: Json
+    projects: Mapping[str, Json]
     applications: Mapping[str, Json]
     requires: Mapping[str, Sequence[str]]
     stand_ins: Sequence[StandIn] = ()
@@ -74,10 +74,10 @@ def plan(stack: Stack, contract: SubstrateContract, revision: str, sources: Sour
         LabError: a stand-in cannot be made.
     """
     documents, stand_ins = sources.stand_ins(manifests(stack, contract, revision))
-    project, *applications = documents
+    applications = [one for one in documents if one["kind"] == "Application"]
     entries = catalogue(platform_inputs(stack, contract, revision))
     return Plan(
-        project=project,
+        projects={one["metadata"]["name"]: one for one in documents if one["kind"] == "AppProject"},
         applications={one["metadata"]["name"]: one for one in applications},
         requires={entry.name: entry.requires for entry in entries},
         stand_ins=stand_ins,
@@ -214,8 +214,10 @@ class Deployment:
         """
         before = self.plan
         had: Mapping[str, Json] = {} if before is None else before.applications
-        if before is None or before.project != wanted.project:
-            self._apply(wanted.project)
+        had_projects: Mapping[str, Json] = {} if before is None else before.projects
+        for name, one in wanted.projects.items():
+            if had_projects.get(name) != one:
+                self._apply(one)
         # What was there before stays known until it is gone, also where this fails half-way.
         kept: dict[str, Json] = dict(had)
         same = {name for name, one in wanted.applications.items() if had.get(name) == one}
@@ -253,6 +255,10 @@ class Deployment:
         gone = [name for name in had if name not in wanted.applications]
         if before is not None:
             self._delete(gone, before.requires, DELETE_SECONDS)
+            self._delete_projects(
+                [one for name, one in had_projects.items() if name not in wanted.projects],
+                DELETE_SECONDS,
+            )
         self.plan = wanted
         return steps
 
@@ -268,7 +274,7 @@ class Deployment:
         sync(self._client, self.plan.applications[name])
 
     def destroy(self, *, seconds: float = DELETE_SECONDS) -> Sequence[Step]:
-        """Delete everything, dependants first, and the project last.
+        """Delete everything, dependants first, and the projects last.
 
         Args:
             seconds: how long each Application may take with all that it made.
@@ -280,13 +286,7 @@ class Deployment:
             return []
         there = self.plan
         steps = self._delete(list(there.applications), there.requires, seconds)
-        project = self._client.path(there.project)
-        self._remove(project)
-        deadline = time.monotonic() + seconds
-        while self._client.request("GET", project).status != HTTPStatus.NOT_FOUND:
-            if time.monotonic() > deadline:
-                raise DeploymentError(f"the AppProject is not gone after {seconds:.0f} s")
-            time.sleep(0.2)
+        self._delete_projects(list(there.projects.values()), seconds)
         self.plan = None
         return steps
 
@@ -334,6 +334,17 @@ class Deployment:
                 self._watch.wait_change(1.0)
         return steps
 
+    def _delete_projects(self, projects: Sequence[Json], seconds: float) -> None:
+        paths = [self._client.path(one) for one in projects]
+        for path in paths:
+            self._remove(path)
+        deadline = time.monotonic() + seconds
+        for path in paths:
+            while self._client.request("GET", path).status != HTTPStatus.NOT_FOUND:
+                if time.monotonic() > deadline:
+                    raise DeploymentError(f"{path} is not gone after {seconds:.0f} s")
+                time.sleep(0.2)
+
     def _apply(self, one: Json) -> None:
         answer = self._client.apply(one, dry_run=False)
         if not answer.accepted:
@@ -349,7 +360,8 @@ class Deployment:
 def _with(wanted: Plan, applications: Mapping[str, Json], before: Plan | None) -> Plan:
     """Return the state half-way: what was there, and what was applied by now."""
     return Plan(
-        project=wanted.project,
+        # Those of tenants that are gone stay until the last.
+        projects={**({} if before is None else before.projects), **wanted.projects},
         applications=dict(applications),
         requires={**({} if before is None else before.requires), **wanted.requires},
         stand_ins=wanted.stand_ins,

@@ -384,8 +384,47 @@ def _says(lab: Bench, name: str, text: str) -> bool:
 
 def feature_off(lab: Bench) -> Sequence[str]:
     """Switch autoscaling off."""
+    return _take_away(lab, _without_autoscaling)
+
+
+def tenant_removed(lab: Bench) -> Sequence[str]:
+    """Remove a tenant who has something in its namespace."""
+    tenant = lab.document["tenants"][-1]["name"]
+    theirs: Json = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "theirs", "namespace": tenant},
+    }
+    client = lab.lab.client
+    client.apply(theirs, dry_run=False).json()
+    facts = _take_away(lab, _without_last_tenant)
+    if not client.request("GET", client.path(theirs)).accepted:
+        raise ClaimError(f"what {tenant} itself made is gone")
+    left = sorted(
+        str(key)
+        for key in lab.snapshot()
+        if key.namespace == tenant
+        and key.name != theirs["metadata"]["name"]
+        and not _comes_with_namespace(key, {tenant})
+    )
+    if left:
+        raise ClaimError(f"left in the namespace of {tenant}: {', '.join(left)}")
+    client.request("DELETE", client.path(theirs)).json()
+    return [*facts, f"namespace {tenant} is there, with what {tenant} itself made"]
+
+
+def _without_last_tenant(stack: Json) -> None:
+    stack["tenants"].pop()
+
+
+def _take_away(lab: Bench, edit: Callable[[Json], None]) -> Sequence[str]:
+    """Make an edit by which Applications go, and return facts.
+
+    Raises:
+        ClaimError: something of them is left, or something else changes.
+    """
     before, objects = _plan(lab), lab.snapshot()
-    after = lab.plan(_without_autoscaling)
+    after = lab.plan(edit)
     start = time.monotonic()
     lab.up(after)
     seconds = time.monotonic() - start
@@ -394,12 +433,17 @@ def feature_off(lab: Bench) -> Sequence[str]:
         name for name, one in after.applications.items() if one != before.applications.get(name)
     }
     if not gone:
-        raise ClaimError("no Application goes with the feature: the claim is about nothing")
+        raise ClaimError("no Application goes: the claim is about nothing")
     now = lab.snapshot()
     changes = difference(wished(objects), wished(now))
-    left = sorted(str(key) for key, one in wished(now).items() if one.application in gone)
+    left = sorted(
+        str(key)
+        for key, one in wished(now).items()
+        # Namespaces are never deleted: what is in them may be somebody else's.
+        if one.application in gone and key.kind != "Namespace"
+    )
     if left:
-        raise ClaimError(f"left of the feature: {', '.join(left)}")
+        raise ClaimError(f"left over: {', '.join(left)}")
     allowed = gone | touched
     strange = sorted(
         str(key)
@@ -680,6 +724,11 @@ SCENARIOS: Final = (
         name="feature-off",
         claim="a feature that is switched off goes with its objects, and nothing else changes",
         run=feature_off,
+    ),
+    Scenario(
+        name="tenant-removed",
+        claim="a removed tenant loses what the platform made for it, and nothing of its own",
+        run=tenant_removed,
     ),
     Scenario(
         name="destroy",

@@ -19,11 +19,13 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from components.platform.apps.platform import QUEUES_ENTRY
+from components.platform.apps.tenants import tenant_entry
 from components.platform.values.kueue_queues import (
     CPUS_PER_GPU,
     MEMORY_GIB_PER_GPU,
     KueueQueuesValues,
 )
+from components.platform.values.tenant import QUEUE, LocalQueueValues, TenantValues
 from lab.client import Client
 from lab.control_plane import CONTROLLER_MANAGER, SCHEDULER, ControlPlane, control_plane
 from lab.definitions import wait_for
@@ -41,7 +43,7 @@ Json = dict[str, Any]
 GPUS_PER_NODE: Final = 8
 POOL: Final = "h100"
 RUNS: Final = "lab.llmp.dev/runs"
-QUEUE: Final = "kueue.x-k8s.io/queue-name"
+QUEUE_NAME: Final = "kueue.x-k8s.io/queue-name"
 PRIORITY: Final = "kueue.x-k8s.io/priority-class"
 WORKLOADS: Final = "/apis/kueue.x-k8s.io/v1beta2/workloads"
 CLUSTER_QUEUES: Final = "/apis/kueue.x-k8s.io/v1beta2/clusterqueues"
@@ -106,27 +108,39 @@ def stack_of(nodes: int, gpu_quotas: Mapping[str, int]) -> Stack:
     )
 
 
-def queues_application(stack: Stack) -> Json:
-    """Return the Application of the tenants' queues that a stack emits.
+def queues_of(stack: Stack) -> tuple[Json, list[Json]]:
+    """Return the Application of all quotas that a stack emits, and those of its tenants.
 
     Raises:
         LabError: it emits none.
     """
     contract = known_contract(stack)
     handed = [] if contract is None else manifests(stack, contract, REVISION)
-    for one in handed:
-        if one["kind"] == "Application" and one["metadata"]["name"] == QUEUES_ENTRY:
-            return one
-    raise LabError("the stack has no queues")
+    by_name = {one["metadata"]["name"]: one for one in handed if one["kind"] == "Application"}
+    if QUEUES_ENTRY not in by_name or not stack.tenants:
+        raise LabError("the stack has no tenants with queues")
+    return by_name[QUEUES_ENTRY], [by_name[tenant_entry(one.name)] for one in stack.tenants]
 
 
-def with_tenants(application: Json, values: KueueQueuesValues) -> Json:
-    """Return an Application of queues with another cohort, for the same nodes."""
+def with_cohort(application: Json, values: KueueQueuesValues) -> Json:
+    """Return an Application of quotas with another cohort, for the same nodes."""
+    changed = values.to_values()
+    return _with_values(application, cohort=changed["cohort"], tenants=changed["tenants"])
+
+
+def with_tenant(application: Json, tenant: str) -> Json:
+    """Return a tenant's Application for another tenant."""
+    values = TenantValues(name=tenant, queue=LocalQueueValues(cluster_queue=tenant))
+    spec = application["spec"]
+    other = {**spec, "destination": {**spec["destination"], "namespace": tenant}}
+    metadata = {**application["metadata"], "name": tenant_entry(tenant)}
+    return _with_values({**application, "metadata": metadata, "spec": other}, **values.to_values())
+
+
+def _with_values(application: Json, **values: object) -> Json:
     spec = application["spec"]
     helm = spec["source"]["helm"]
-    changed = values.to_values()
-    own = {**helm["valuesObject"], "cohort": changed["cohort"], "tenants": changed["tenants"]}
-    helm = {**helm, "valuesObject": own}
+    helm = {**helm, "valuesObject": {**helm["valuesObject"], **values}}
     return {**application, "spec": {**spec, "source": {**spec["source"], "helm": helm}}}
 
 
@@ -148,7 +162,7 @@ class JobRequest:
     seconds: float
     priority: str = ""
 
-    def to_kubernetes(self, queue: str) -> Json:
+    def to_kubernetes(self) -> Json:
         """Return the Job, such that the policies of tenants' namespaces let it in."""
         labels = {
             "llmp.dev/team": self.tenant,
@@ -176,7 +190,7 @@ class JobRequest:
                 "name": self.name,
                 "namespace": self.tenant,
                 "labels": {
-                    QUEUE: queue,
+                    QUEUE_NAME: QUEUE,
                     **({PRIORITY: self.priority} if self.priority else {}),
                     **labels,
                 },
@@ -261,7 +275,6 @@ class QueueCluster:
         plane: its control plane, with Kueue.
         ledger: what happened to the Jobs.
         quotas: what each tenant is granted.
-        queue: name of each tenant's LocalQueue.
         watches: whatever fills the ledger.
         threads: hand in Jobs.
         over: set when nothing is to be handed in any more.
@@ -270,7 +283,6 @@ class QueueCluster:
     plane: ControlPlane
     ledger: Ledger
     quotas: Mapping[str, Quota]
-    queue: str
     watches: Sequence[_Watch]
     threads: Executor
     over: threading.Event
@@ -291,7 +303,7 @@ class QueueCluster:
                 self.plane.client.request(
                     "POST",
                     f"/apis/batch/v1/namespaces/{one.tenant}/jobs",
-                    one.to_kubernetes(self.queue),
+                    one.to_kubernetes(),
                 ).json()
         finally:
             self.plane.client.close()
@@ -366,13 +378,14 @@ def queue_cluster(
         LabError: a program is not there, ended, or was not ready in time.
         ValueError: the API server or Kueue refuses an object.
     """
-    application = queues_application(stack)
+    application, tenants = queues_of(stack)
     contract = known_contract(stack)
     if contract is None:
         raise LabError("the contract of this stack is another stack's")
     given = [application]
     if variants is not None:
-        given = [with_tenants(application, one) for one in variants]
+        given = [with_cohort(application, one) for one in variants]
+        tenants = [with_tenant(tenants[0], each.name) for one in variants for each in one.tenants]
     cohorts = [render(one) for one in given]
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="llmp-lab-")))
@@ -382,7 +395,7 @@ def queue_cluster(
         start_kueue(plane)
         start_kwok(plane, (STAGES / "jobs.yaml",))
         create_nodes(plane, nodes_of(contract))
-        for objects in cohorts:
+        for objects in (*cohorts, *map(render, tenants)):
             _apply(plane.client, objects)
         quotas = [
             {
@@ -410,7 +423,6 @@ def queue_cluster(
             plane=plane,
             ledger=ledger,
             quotas={tenant: quota for one in quotas for tenant, quota in one.items()},
-            queue=given[0]["spec"]["source"]["helm"]["valuesObject"]["queueName"],
             watches=watches,
             threads=threads,
             over=over,

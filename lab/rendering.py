@@ -53,7 +53,7 @@ class RenderedStack:
     Attributes:
         inputs: what its catalogue is built from.
         entries: the catalogue.
-        handed: the AppProject and the Applications.
+        handed: the AppProjects and the Applications.
         objects: what our own charts make, by Application.
     """
 

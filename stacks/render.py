@@ -12,9 +12,8 @@ from typing import Any
 import yaml
 
 from components.contract import SubstrateContract
+from components.platform import manifests as platform_manifests
 from components.platform.apps import catalogue
-from components.platform.catalogue import gates
-from components.platform.manifests import application_manifest, project_manifest
 from stacks.config import ConfigError, Problem, Stack, load_stack_file
 from stacks.contracts import known_contract
 from stacks.platform import platform_inputs
@@ -22,7 +21,7 @@ from stacks.revision import RevisionError, chart_revision
 
 
 def manifests(stack: Stack, contract: SubstrateContract, revision: str) -> list[dict[str, Any]]:
-    """Return the AppProject and all Applications of a stack, in rollout order.
+    """Return the AppProjects and all Applications of a stack, in rollout order.
 
     Args:
         stack: the checked stack.
@@ -30,15 +29,7 @@ def manifests(stack: Stack, contract: SubstrateContract, revision: str) -> list[
         revision: git revision of our own charts.
     """
     entries = catalogue(platform_inputs(stack, contract, revision))
-    repository = stack.platform.gitops.repository
-    waited_for = gates(entries)
-    return [
-        project_manifest(entries, repository),
-        *(
-            application_manifest(entry, repository, revision, is_gate=entry.name in waited_for)
-            for entry in entries
-        ),
-    ]
+    return platform_manifests.manifests(entries, stack.platform.gitops.repository, revision)
 
 
 def as_yaml(documents: list[dict[str, Any]]) -> str:

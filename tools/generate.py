@@ -46,6 +46,7 @@ from components.platform.values.policies import PoliciesValues
 from components.platform.values.secrets import SecretsValues
 from components.platform.values.simulator import SimulatorValues
 from components.platform.values.tabby import TabbyValues
+from components.platform.values.tenant import TenantValues
 from components.platform.values.vllm import VllmValues
 from stacks.render import render
 from tools import dashboards
@@ -85,6 +86,7 @@ CHARTS: Final[Mapping[str, type[ChartValues]]] = MappingProxyType(
         "secrets": SecretsValues,
         "simulator": SimulatorValues,
         "tabby": TabbyValues,
+        "tenant": TenantValues,
         "vllm": VllmValues,
     }
 )

@@ -56,7 +56,7 @@ def render_all(
     """Write every Application and what it makes; yield what became of each.
 
     Args:
-        manifests: the AppProject and the Applications, as `stacks.render` returns them.
+        manifests: the AppProjects and the Applications, as `stacks.render` returns them.
         folder: where to write; it exists.
         own_only: leave upstream charts out.
     """

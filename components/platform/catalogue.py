@@ -11,7 +11,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, Final, Literal
 
 from components.contract import SubstrateContract
-from components.names import HELM_RELEASE_MAX
+from components.names import APP_PROJECT, HELM_RELEASE_MAX
 from components.platform.config import (
     Feature,
     Model,
@@ -137,6 +137,8 @@ class CatalogueEntry:
     namespace: str
     layer: Layer
     source: UpstreamChart | OwnChart | Kustomization
+    project: str = APP_PROJECT
+    """AppProject: a tenant's own for what is in its namespace."""
     requires: tuple[str, ...] = ()
     """Entries that must be Healthy and Synced before this one is created."""
     sync: Literal["automatic", "manual"] = "automatic"

@@ -1,4 +1,4 @@
-"""The objects that Argo CD is handed: one AppProject, and one Application a catalogue entry.
+"""The objects that Argo CD is handed: AppProjects, and one Application a catalogue entry.
 
 Pure data from catalogue entries, so that tests, `stacks.render` and the components see the same.
 """
@@ -16,6 +16,7 @@ from components.platform.catalogue import (
     Kustomization,
     OwnChart,
     UpstreamChart,
+    gates,
 )
 
 API_VERSION: Final = "argoproj.io/v1alpha1"
@@ -48,40 +49,86 @@ CLUSTER_KINDS: Final[tuple[tuple[str, str], ...]] = (
 """Cluster-scoped kinds that the charts of the catalogue make: group and kind."""
 
 
-def project_manifest(entries: Sequence[CatalogueEntry], repository: str) -> dict[str, Any]:
-    """Return the AppProject as Kubernetes takes it."""
+TENANT_CLUSTER_KINDS: Final[tuple[tuple[str, str], ...]] = (("", "Namespace"),)
+"""Cluster-scoped kinds that the Applications of a tenant's namespace make."""
+
+
+def manifests(
+    entries: Sequence[CatalogueEntry], repository: str, revision: str
+) -> list[dict[str, Any]]:
+    """Return all that Argo CD is handed, in rollout order: the AppProjects, then Applications.
+
+    Args:
+        entries: the catalogue, in rollout order.
+        repository: of our own charts.
+        revision: git revision of our own charts.
+    """
+    waited_for = gates(entries)
+    return [
+        *(
+            project_manifest(name, members, repository)
+            for name, members in projects(entries).items()
+        ),
+        *(
+            application_manifest(entry, repository, revision, is_gate=entry.name in waited_for)
+            for entry in entries
+        ),
+    ]
+
+
+def projects(entries: Sequence[CatalogueEntry]) -> dict[str, tuple[CatalogueEntry, ...]]:
+    """Return each AppProject's entries by its name: the platform's first, then each tenant's."""
+    names = dict.fromkeys((APP_PROJECT, *(entry.project for entry in entries)))
+    return {name: tuple(entry for entry in entries if entry.project == name) for name in names}
+
+
+def project_manifest(
+    name: str, entries: Sequence[CatalogueEntry], repository: str
+) -> dict[str, Any]:
+    """Return an AppProject as Kubernetes takes it.
+
+    Args:
+        name: of the project.
+        entries: those that belong to it.
+        repository: of our own charts.
+    """
     return {
         "apiVersion": API_VERSION,
         "kind": "AppProject",
         "metadata": {
-            "name": APP_PROJECT,
+            "name": name,
             "namespace": ARGO_CD_NAMESPACE,
             # It goes only when no Application refers to it any more.
             "finalizers": [RESOURCES_FINALIZER],
         },
-        "spec": project_spec(entries, repository),
+        "spec": project_spec(name, entries, repository),
     }
 
 
-def project_spec(entries: Sequence[CatalogueEntry], repository: str) -> dict[str, Any]:
-    """Return the AppProject's spec: sources, destinations and kinds, none of them a wildcard.
+def project_spec(name: str, entries: Sequence[CatalogueEntry], repository: str) -> dict[str, Any]:
+    """Return an AppProject's spec: sources, destinations and kinds, none of them a wildcard.
 
-    The destinations are the namespaces of the platform, used or not, and those of the entries.
+    The platform's own reaches the namespaces of the platform, used or not, and those of its
+    entries; a tenant's just that of the tenant.
     """
+    is_platform = name == APP_PROJECT
     sources = {argo_source(entry, repository, "HEAD")["repoURL"] for entry in entries}
     used = {entry.namespace for entry in entries}
     used |= {name for entry in entries for name in entry.extra_namespaces}
+    if is_platform:
+        # Also those of features that are off: Argo CD leaves the objects of an Application that is
+        # deleted where its project does not reach any more, and the project is updated first.
+        used |= POD_SECURITY.keys()
+    owner = "The platform's own systems" if is_platform else "What the platform makes for a tenant"
     return {
-        "description": "The platform's own systems; emitted by llmp, not edited by hand.",
+        "description": f"{owner}; emitted by llmp, not edited by hand.",
         "sourceRepos": sorted(sources | {repository}),
         "destinations": [
-            {"server": IN_CLUSTER_SERVER, "namespace": namespace}
-            # Also those of features that are off: Argo CD leaves the objects of an Application that
-            # is deleted where its project does not reach any more, and the project goes first.
-            for namespace in sorted(used.union(POD_SECURITY))
+            {"server": IN_CLUSTER_SERVER, "namespace": namespace} for namespace in sorted(used)
         ],
         "clusterResourceWhitelist": [
-            {"group": group, "kind": kind} for group, kind in CLUSTER_KINDS
+            {"group": group, "kind": kind}
+            for group, kind in (CLUSTER_KINDS if is_platform else TENANT_CLUSTER_KINDS)
         ],
         # Argo CD has no list of allowed kinds that also holds for kinds that CRDs bring, other than
         # everything in the namespaces above.
@@ -126,7 +173,7 @@ def application_manifest(
         "finalizers": [RESOURCES_FINALIZER],
     }
     spec: dict[str, Any] = {
-        "project": APP_PROJECT,
+        "project": entry.project,
         "source": source,
         "destination": {
             "server": IN_CLUSTER_SERVER,

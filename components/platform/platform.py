@@ -1,4 +1,4 @@
-"""The platform tree: the AppProject, and one Application for each catalogue entry."""
+"""The platform tree: AppProjects, and one Application for each catalogue entry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from typing import Any
 
 import pulumi
 
+from components.names import APP_PROJECT
 from components.platform.application import ArgoApplication, ArgoApplicationArgs
 from components.platform.apps import catalogue
 from components.platform.catalogue import CatalogueEntry, PlatformInputs, gates
-from components.platform.manifests import version_of
+from components.platform.manifests import projects, version_of
 from components.platform.project import ArgoProject, ArgoProjectArgs
 
 
@@ -23,7 +24,7 @@ class PlatformArgs:
 class Platform(pulumi.ComponentResource):
     """Everything in the cluster, as Argo CD Applications.
 
-    It makes no in-cluster object but the AppProject and the Applications: Argo CD makes the rest.
+    It makes no in-cluster object but AppProjects and Applications: Argo CD makes the rest.
     It knows of the substrate only what the contract says.
     """
 
@@ -42,13 +43,16 @@ class Platform(pulumi.ComponentResource):
         inputs = args.inputs
         repository = inputs.config.gitops.repository
         self.entries = catalogue(inputs)
-        project = ArgoProject(
-            f"{name}-project",
-            ArgoProjectArgs(entries=self.entries, repository=repository),
-            # The AppProject itself waits; components do not hand depends_on down to their children.
-            opts=pulumi.ResourceOptions(parent=self),
-            after=after,
-        )
+        argo_projects = {
+            project: ArgoProject(
+                f"{name}-project" if project == APP_PROJECT else project,
+                ArgoProjectArgs(project=project, entries=members, repository=repository),
+                # The AppProject itself waits: components hand no depends_on down to their children.
+                opts=pulumi.ResourceOptions(parent=self),
+                after=after,
+            )
+            for project, members in projects(self.entries).items()
+        }
         waited_for = gates(self.entries)
         self.applications = {}
         for entry in self.entries:
@@ -62,7 +66,7 @@ class Platform(pulumi.ComponentResource):
                 ),
                 opts=pulumi.ResourceOptions(parent=self),
                 requires=[
-                    project.project,
+                    argo_projects[entry.project].project,
                     *(self.applications[required].application for required in entry.requires),
                 ],
             )

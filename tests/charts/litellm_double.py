@@ -26,6 +26,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "rpm_limit": int,
     "tpm_limit": int,
     "blocked": bool,
+    "metadata": dict,
 }
 """Fields that both NewTeamRequest and UpdateTeamRequest have, and that concern us."""
 KEY_FIELDS: dict[str, type | tuple[type, ...]] = {
@@ -86,8 +87,9 @@ class LiteLlm:
             return self._key_info(name)
         if method == "POST" and route == "/key/delete":
             return self._delete_keys(body)
-        if (method, route) == ("GET", "/key/list"):
-            return self._list_keys({name: values[0] for name, values in query.items()})
+        lists = {"/key/list": self._list_keys, "/v2/team/list": self._list_teams}
+        if method == "GET" and route in lists:
+            return lists[route]({name: values[0] for name, values in query.items()})
         if method == "POST" and route in {"/key/generate", "/key/update"}:
             return self._write_key(route, body)
         return 404, {"detail": "Not Found"}
@@ -164,6 +166,21 @@ class LiteLlm:
             return 404, {"detail": {"message": f"Team not found, passed team id: {team_id}."}}
         team = {"spend": 1.5, "blocked": False, **self.teams[team_id]}
         return 200, {"team_id": team_id, "team_info": team, "keys": [], "team_memberships": []}
+
+    def _list_teams(self, query: dict[str, str]) -> tuple[int, Any]:
+        size, page = int(query["page_size"]), int(query["page"])
+        if not 1 <= size <= 100 or page < 1:
+            return 422, {"detail": [{"loc": ["query"], "msg": "out of bounds"}]}
+        # What is no column of its choice it ignores; then they come in the order of their making.
+        order = sorted(self.teams) if query["sort_by"] == "team_id" else reversed(self.teams)
+        found = [self._info(team_id)[1]["team_info"] for team_id in order]
+        return 200, {
+            "teams": found[(page - 1) * size : page * size],
+            "total": len(found),
+            "page": page,
+            "page_size": size,
+            "total_pages": -(-len(found) // size),
+        }
 
     def _write(self, route: str, body: dict[str, Any]) -> tuple[int, Any]:
         for name, value in body.items():

@@ -4,7 +4,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from components.platform.values.kueue import MANAGED_LABEL, kueue_values
+from components.platform.values.kueue import kueue_values
 from components.platform.values.kueue_queues import (
     FlavorValues,
     KueueQueuesValues,
@@ -14,18 +14,6 @@ from tests.charts.rendering import of_kind, only, render
 from tests.charts.values import QUEUES
 
 pytestmark = pytest.mark.charts
-
-
-def test_a_tenants_namespace_is_managed_by_kueue_and_restricted() -> None:
-    namespace = only(render("kueue-queues", QUEUES), "Namespace", "team-a")["metadata"]
-    assert namespace["labels"][MANAGED_LABEL] == "true"
-    assert namespace["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    assert "Delete=false" in namespace["annotations"]["argocd.argoproj.io/sync-options"]
-
-
-def test_a_namespace_that_outlives_its_tenant_is_no_difference() -> None:
-    namespace = only(render("kueue-queues", QUEUES), "Namespace", "team-a")["metadata"]
-    assert namespace["annotations"]["argocd.argoproj.io/compare-options"] == "IgnoreExtraneous"
 
 
 def test_all_tenants_share_one_cohort_by_the_field_that_the_api_has() -> None:
@@ -60,11 +48,11 @@ def test_only_the_tenants_own_namespace_may_submit_to_its_queue() -> None:
     objects = render("kueue-queues", QUEUES)
     queue = only(objects, "ClusterQueue", "team-a")["spec"]
     assert queue["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "team-a"}
-    local = [
-        (one["metadata"]["namespace"], one["spec"]["clusterQueue"])
-        for one in of_kind(objects, "LocalQueue")
-    ]
-    assert local == [("team-a", "team-a"), ("team-b", "team-b")]
+
+
+def test_all_of_it_belongs_to_the_cluster_and_not_to_a_tenants_namespace() -> None:
+    kinds = {one["kind"] for one in render("kueue-queues", QUEUES)}
+    assert kinds == {"ClusterQueue", "ResourceFlavor", "WorkloadPriorityClass"}
 
 
 def test_every_field_that_kueue_fills_in_is_written_out() -> None:

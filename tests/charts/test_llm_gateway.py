@@ -253,34 +253,12 @@ def test_a_role_for_dashboards_reads_all_and_writes_nothing() -> None:
     assert "managed" not in cluster(DATABASE)
 
 
-def test_the_job_may_make_a_secret_in_a_namespace_that_asks_and_read_that_one_alone() -> None:
-    objects = render("llm-gateway", TENANTS, namespace="litellm")
-    role = only(objects, "Role")
-    assert role["metadata"]["namespace"] == "team-a"
-    assert role["rules"] == [
-        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]},
-        {
-            "apiGroups": [""],
-            "resources": ["secrets"],
-            "resourceNames": ["litellm-key"],
-            "verbs": ["get"],
-        },
-    ]
-    binding = only(objects, "RoleBinding")
-    assert binding["roleRef"]["name"] == role["metadata"]["name"]
-    account = only(objects, "ServiceAccount")["metadata"]["name"]
-    assert [(one["name"], one["namespace"]) for one in binding["subjects"]] == [
-        (account, "litellm")
-    ]
-
-
 def test_a_job_that_calls_no_api_server_has_no_token() -> None:
     quiet = TENANTS.to_values()
     for team in quiet["tenants"]["teams"]:
         team.pop("keySecret", None)
     pod = only(render_values("llm-gateway", quiet), "Job")["spec"]["template"]["spec"]
     assert [one["name"] for one in pod["volumes"]] == ["teams"]
-    assert of_kind(render_values("llm-gateway", quiet), "Role") == []
 
 
 def test_keys_that_the_cluster_made_reach_the_job_by_environment_under_the_names_it_is_told() -> (

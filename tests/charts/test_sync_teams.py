@@ -21,6 +21,7 @@ from tests.charts.values import TEAMS as TEAMS_WITH_KEY
 TEAMS = tuple(team.model_copy(update={"key_secret": None}) for team in TEAMS_WITH_KEY)
 SECRETS = "/api/v1/namespaces/team-a/secrets"
 METRICS_KEY = "sk-made-by-the-cluster-for-metrics"
+NOBODY = "teams of tenants that are gone: none"
 
 
 @pytest.fixture
@@ -84,8 +85,9 @@ def test_a_first_run_makes_every_team_with_its_limits(litellm: LiteLlm, tmp_path
         "budget_duration": "30d",
         "rpm_limit": 60,
         "tpm_limit": 100_000,
+        "metadata": {"managed_by": "litellm-tenants"},
     }
-    assert done.stdout.splitlines() == ["team team-a: created", "team team-b: created"]
+    assert done.stdout.splitlines() == ["team team-a: created", "team team-b: created", NOBODY]
 
 
 def test_a_team_without_models_can_call_none(litellm: LiteLlm, tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_a_second_run_writes_nothing(litellm: LiteLlm, tmp_path: Path) -> None:
     done = sync(tmp_path, litellm.url)
     assert done.returncode == 0
     assert litellm.writes == []
-    assert done.stdout.splitlines() == ["team team-a: unchanged", "team team-b: unchanged"]
+    assert done.stdout.splitlines() == ["team team-a: unchanged", "team team-b: unchanged", NOBODY]
 
 
 def test_a_change_writes_that_field_alone_so_that_no_budget_period_starts_anew(
@@ -122,12 +124,55 @@ def test_a_limit_that_was_lifted_by_hand_comes_back(litellm: LiteLlm, tmp_path: 
     assert litellm.teams["team-a"]["max_budget"] == 50
 
 
-def test_a_team_that_is_no_tenant_any_more_keeps_its_history(
+def test_a_team_that_is_no_tenant_any_more_keeps_its_history_and_spends_nothing(
     litellm: LiteLlm, tmp_path: Path
 ) -> None:
     sync(tmp_path, litellm.url)
-    assert sync(tmp_path, litellm.url, TEAMS[:1]).returncode == 0
-    assert "team-b" in litellm.teams
+    litellm.writes.clear()
+    done = sync(tmp_path, litellm.url, TEAMS[:1])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "teams of tenants that are gone: blocked: team-b"
+    assert litellm.writes == [
+        (
+            "/team/update",
+            {"team_id": "team-b", "blocked": True, "team_alias": "team-b (removed)"},
+        )
+    ]
+    again = sync(tmp_path, litellm.url, TEAMS[:1])
+    assert (again.stdout.splitlines()[-1], len(litellm.writes)) == (NOBODY, 1)
+
+
+def test_a_tenant_that_comes_back_has_its_team_again(litellm: LiteLlm, tmp_path: Path) -> None:
+    sync(tmp_path, litellm.url)
+    before = dict(litellm.teams["team-b"])
+    sync(tmp_path, litellm.url, TEAMS[:1])
+    done = sync(tmp_path, litellm.url)
+    assert "team team-b: updated: blocked, team_alias" in done.stdout
+    assert litellm.teams["team-b"] == {**before, "blocked": False}
+
+
+def test_a_tenant_whom_somebody_has_blocked_stays_blocked(litellm: LiteLlm, tmp_path: Path) -> None:
+    sync(tmp_path, litellm.url)
+    litellm.teams["team-a"]["blocked"] = True
+    sync(tmp_path, litellm.url)
+    assert litellm.teams["team-a"]["blocked"] is True
+
+
+def test_teams_that_somebody_else_made_are_left_alone(litellm: LiteLlm, tmp_path: Path) -> None:
+    litellm.teams["by-hand"] = {"team_id": "by-hand", "team_alias": None}
+    litellm.teams["too"] = {"team_id": "too", "team_alias": "x", "metadata": {"managed_by": "us"}}
+    done = sync(tmp_path, litellm.url)
+    assert done.stdout.splitlines()[-1] == NOBODY
+    assert "blocked" not in litellm.teams["by-hand"] | litellm.teams["too"]
+
+
+def test_more_teams_than_fit_a_page_are_all_looked_at(litellm: LiteLlm, tmp_path: Path) -> None:
+    many = [TEAMS[0].model_copy(update={"name": f"team-{index}"}) for index in range(101)]
+    sync(tmp_path, litellm.url, many)
+    done = sync(tmp_path, litellm.url, ())
+    assert done.returncode == 0, done.stderr
+    assert all(team["blocked"] for team in litellm.teams.values())
+    assert len(litellm.teams) == len(many)
 
 
 def test_one_bad_team_fails_the_job_and_leaves_no_other_behind(
@@ -243,7 +288,7 @@ def test_a_limit_of_a_key_follows_its_tenant_and_the_key_stays(
     sync(tmp_path, litellm.url, TEAMS_WITH_KEY, cluster=cluster.url)
     litellm.writes.clear()
     raised = TEAMS_WITH_KEY[0].model_copy(update={"parallel_requests": 80})
-    sync(tmp_path, litellm.url, (raised,), cluster=cluster.url)
+    sync(tmp_path, litellm.url, (raised, *TEAMS_WITH_KEY[1:]), cluster=cluster.url)
     assert litellm.writes == [("/key/update", {"max_parallel_requests": 80, "key": "…"})]
 
 

@@ -10,12 +10,8 @@ from typing import Any, Final
 import yaml
 
 from components.platform.apps import catalogue
-from components.platform.catalogue import PlatformInputs, gates
-from components.platform.manifests import (
-    CHARTS_FOLDER,
-    application_manifest,
-    project_manifest,
-)
+from components.platform.catalogue import PlatformInputs
+from components.platform.manifests import CHARTS_FOLDER, manifests
 from lab.rendering import REVISION
 from stacks.render import render as render_stack
 from tests import pairwise
@@ -31,7 +27,7 @@ class Rendered:
     """One stack.
 
     Attributes:
-        handed: The AppProject and the Applications.
+        handed: The AppProjects and the Applications.
         objects: What our own charts render, by Application.
     """
 
@@ -76,19 +72,7 @@ def _committed(path: Path) -> Callable[[], list[Json]]:
 
 
 def _chosen(inputs: PlatformInputs) -> Callable[[], list[Json]]:
-    def manifests() -> list[Json]:
-        entries = catalogue(inputs)
-        repository = inputs.config.gitops.repository
-        waited_for = gates(entries)
-        return [
-            project_manifest(entries, repository),
-            *(
-                application_manifest(entry, repository, REVISION, is_gate=entry.name in waited_for)
-                for entry in entries
-            ),
-        ]
-
-    return manifests
+    return lambda: manifests(catalogue(inputs), inputs.config.gitops.repository, REVISION)
 
 
 @cache

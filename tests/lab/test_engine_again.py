@@ -59,7 +59,7 @@ def test_a_gate_that_a_failed_run_left_closed_holds_back_the_next_run() -> None:
         **{"pulumi.com/waitFor": '["jsonpath={.open}=yes"]', "pulumi.com/timeoutSeconds": "0"},
     )
     plan = Plan(
-        project={"metadata": {"name": "project"}},
+        projects={"project": {"metadata": {"name": "project"}}},
         applications={"gate": gate, "behind": application("behind")},
         requires={"behind": ("gate",)},
     )

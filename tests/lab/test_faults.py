@@ -198,7 +198,7 @@ def test_drift_is_healed_and_gates_wait_for_the_values_that_they_were_given(
             pytest.skip(f"{program} is not on PATH; `make test` builds it")
     if not definitions_folder().is_dir():
         pytest.skip("the custom resource definitions are not there; `make test` brings them")
-    names = ("edited", "replicas", "values", "feature-off")
+    names = ("edited", "replicas", "values", "feature-off", "tenant-removed")
     assert set(names) < set(NAMES)
     code = command_line.main(["faults", "--only", *names, "--json"])
     told: Json = json.loads(capsys.readouterr().out)

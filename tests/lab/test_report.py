@@ -78,7 +78,7 @@ def history(name: str, *states: tuple[float, str, str]) -> History:
 
 
 PLAN = Plan(
-    project={},
+    projects={},
     applications={
         "own": {"spec": {"syncPolicy": {"automated": {}}}},
         "theirs": {"spec": {"syncPolicy": {}}},

@@ -61,10 +61,21 @@ def test_a_cost_that_doubles_with_the_pods_grows_with_exponent_one() -> None:
 
 
 def test_the_queues_are_those_that_the_stack_emits() -> None:
-    application = queues.queues_application(queues.stack_of(5, Size(nodes=5, pods=60).quotas()))
-    values = application["spec"]["source"]["helm"]["valuesObject"]
+    quotas, tenants = queues.queues_of(queues.stack_of(5, Size(nodes=5, pods=60).quotas()))
+    values = quotas["spec"]["source"]["helm"]["valuesObject"]
     assert [one["name"] for one in values["tenants"]] == list(PERCENT)
     assert [one["gpus"] for one in values["tenants"]] == [16, 12, 8, 4, 0]
+    assert [one["spec"]["destination"]["namespace"] for one in tenants] == list(PERCENT)
+
+
+def test_another_tenants_application_is_about_that_tenant_alone() -> None:
+    _, tenants = queues.queues_of(queues.stack_of(5, Size(nodes=5, pods=60).quotas()))
+    other = queues.with_tenant(tenants[0], "lender")
+    assert other["spec"]["destination"]["namespace"] == "lender"
+    values = other["spec"]["source"]["helm"]["valuesObject"]
+    assert (values["name"], values["queue"]["clusterQueue"]) == ("lender", "lender")
+    assert values["queue"]["name"] == "gpu"
+    assert tenants[0]["spec"]["destination"]["namespace"] == "team-a"
 
 
 @pytest.mark.parametrize(("holds", "code", "word"), [(True, 0, "holds"), (False, 1, "fails")])

@@ -11,7 +11,7 @@ from components.platform.catalogue import (
     OwnChart,
     UpstreamChart,
 )
-from components.platform.manifests import application_manifest, project_spec
+from components.platform.manifests import application_manifest, manifests, project_spec
 from components.substrate.argocd import SYNC_TIMEOUT_SECONDS
 from components.versions import ChartPin, GitPin
 
@@ -150,8 +150,42 @@ def test_every_application_belongs_to_the_platform_project_never_to_default() ->
     assert manifest()["spec"]["project"] == "platform"
 
 
+def test_a_tenants_project_reaches_that_tenants_namespace_and_makes_nothing_else_cluster_wide() -> (
+    None
+):
+    own = OwnChart(chart="tenant", values={})
+    given = [
+        entry(),
+        *(
+            entry(name=f"{name}-tenant", namespace=name, project=f"tenant-{name}", source=own)
+            for name in ("team-a", "team-b")
+        ),
+    ]
+    handed = manifests(given, REPOSITORY, "abc123")
+    projects = {one["metadata"]["name"]: one["spec"] for one in handed[:3]}
+    assert list(projects) == ["platform", "tenant-team-a", "tenant-team-b"]
+    for name in ("team-a", "team-b"):
+        spec = projects[f"tenant-{name}"]
+        assert [one["namespace"] for one in spec["destinations"]] == [name]
+        assert spec["sourceRepos"] == [REPOSITORY]
+        assert spec["clusterResourceWhitelist"] == [{"group": "", "kind": "Namespace"}]
+    reached = {one["namespace"] for one in projects["platform"]["destinations"]}
+    assert not reached & {"team-a", "team-b"}
+
+
+def test_removing_a_tenant_changes_no_project_but_its_own() -> None:
+    """Argo CD deletes nothing in a namespace that the project has lost before."""
+    one = entry(name="a", namespace="team-a", project="tenant-team-a")
+    other = entry(name="b", namespace="team-b", project="tenant-team-b")
+    before = manifests([entry(), one, other], REPOSITORY, "abc123")
+    after = manifests([entry(), one], REPOSITORY, "abc123")
+    assert [each for each in before if each not in after] == [before[2], before[5]]
+
+
 def test_the_project_lists_exact_sources_and_namespaces_and_no_wildcard() -> None:
-    spec = project_spec([entry(), entry(name="other", namespace="elsewhere")], REPOSITORY)
+    spec = project_spec(
+        "platform", [entry(), entry(name="other", namespace="elsewhere")], REPOSITORY
+    )
     assert spec["sourceRepos"] == ["https://charts.example.com", REPOSITORY]
     namespaces = [one["namespace"] for one in spec["destinations"]]
     assert namespaces == sorted({"elsewhere", "things", *POD_SECURITY})
@@ -162,7 +196,7 @@ def test_the_project_lists_exact_sources_and_namespaces_and_no_wildcard() -> Non
 
 
 def test_a_chart_that_writes_elsewhere_gets_just_that_namespace() -> None:
-    spec = project_spec([entry(extra_namespaces=("kube-system",))], REPOSITORY)
+    spec = project_spec("platform", [entry(extra_namespaces=("kube-system",))], REPOSITORY)
     namespaces = {one["namespace"] for one in spec["destinations"]}
     assert namespaces - POD_SECURITY.keys() == {"things", "kube-system"}
 
@@ -170,5 +204,6 @@ def test_a_chart_that_writes_elsewhere_gets_just_that_namespace() -> None:
 def test_what_is_switched_off_can_still_be_deleted() -> None:
     """Argo CD deletes nothing in a namespace that the project has lost before."""
     one, other = entry(), entry(name="scaler", namespace="keda")
-    before, after = project_spec([one, other], REPOSITORY), project_spec([one], REPOSITORY)
+    before = project_spec("platform", [one, other], REPOSITORY)
+    after = project_spec("platform", [one], REPOSITORY)
     assert before["destinations"] == after["destinations"]

@@ -140,7 +140,8 @@ def test_the_longest_chain_of_waits_is_the_one_to_the_tenants() -> None:
 def test_kueue_is_in_nobody_elses_way() -> None:
     by_name = entries()
     assert [name for name, entry in by_name.items() if "kueue" in entry.requires] == [
-        "kueue-queues"
+        "kueue-queues",
+        "team-a-tenant",
     ]
 
 
@@ -196,7 +197,7 @@ def test_adding_a_model_adds_its_three_entries_and_changes_litellm_and_the_netwo
 def test_adding_a_tenant_changes_its_queue_its_team_and_who_reaches_litellm() -> None:
     before = entries(inputs(tenants=(tenant(),)))
     after = entries(inputs(tenants=(tenant(), tenant("team-b"))))
-    assert set(after) - set(before) == {"team-b-network"}
+    assert set(after) - set(before) == {"team-b-network", "team-b-tenant"}
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"kueue-queues", "litellm-tenants", "litellm", "litellm-network"}
 
@@ -261,8 +262,17 @@ def test_images_by_digest_are_pulled_once() -> None:
                 assert path[-1] != "pullPolicy" or leaf == "IfNotPresent", entry.name
 
 
-def test_a_tenants_namespace_is_one_that_its_entry_may_write_to() -> None:
-    assert entries()["kueue-queues"].extra_namespaces == ("team-a",)
+def test_what_is_in_a_tenants_namespace_belongs_to_the_tenants_project_and_nothing_else_does() -> (
+    None
+):
+    two = inputs(tenants=(tenant(), tenant("team-b")), profile="full")
+    for entry in entries(two).values():
+        reached = {entry.namespace, *entry.extra_namespaces}
+        assert entry.project in ("platform", f"tenant-{entry.namespace}")
+        if entry.project == "platform":
+            assert not reached & {"team-a", "team-b"}, entry.name
+        else:
+            assert reached in ({"team-a"}, {"team-b"}), entry.name
 
 
 def test_every_upstream_repository_is_reached_over_tls() -> None:

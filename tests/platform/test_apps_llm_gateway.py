@@ -384,7 +384,7 @@ def test_litellm_drops_every_capability() -> None:
 
 def test_teams_are_made_after_litellm_with_the_limits_of_their_tenants() -> None:
     entry = entries(inputs(tenants=(tenant(),)))["litellm-tenants"]
-    assert set(entry.requires) >= {"litellm", "kueue-queues"}
+    assert set(entry.requires) >= {"litellm", "team-a-tenant"}
     chart = values(entry)["tenants"]
     assert chart["litellmUrl"] == endpoints.LITELLM.url()
     assert chart["teams"] == [
@@ -495,8 +495,15 @@ def test_each_tenant_gets_its_key_in_its_own_namespace_which_is_there_first() ->
     entry = entries(inputs(tenants=(tenant(),)))["litellm-tenants"]
     (team,) = values(entry)["tenants"]["teams"]
     assert team["keySecret"] == "litellm-key"
-    assert entry.extra_namespaces == ("team-a",)
-    assert "kueue-queues" in entry.requires
+    assert "team-a-tenant" in entry.requires
+    first_key = values(entries(inputs(tenants=(tenant(),)))["team-a-tenant"])["firstKey"]
+    assert first_key["secret"] == team["keySecret"]
+    assert first_key["serviceAccountNamespace"] == entry.namespace
+
+
+def test_nobody_gets_rights_in_a_tenants_namespace_where_no_key_is_made() -> None:
+    there = entries(inputs(profile="platform", models=(), tenants=(tenant(models=()),)))
+    assert "firstKey" not in values(there["team-a-tenant"])
 
 
 def test_spans_go_to_the_collector_without_prompts_and_name_the_trace_to_the_engine() -> None:

@@ -3,7 +3,9 @@
 
 Reads the tenants from a JSON file, the address and the master key from the environment. Standard
 library only, so that any image with Python 3.9 runs it. Changes only what differs: LiteLLM starts a
-new budget period whenever a team's period is written. Never deletes a team, whose spend is history.
+new budget period whenever a team's period is written. A team whose tenant is gone is called so and
+blocked, so that no key of its can spend; the tenant's return unblocks it. Never deletes a team: its
+spend is history. Leaves teams alone that it did not make.
 
 Then gives each tenant that asks for it a first key, as a Secret of the tenant's namespace. The
 Secret decides: while it is there its key stays, and LiteLLM is told of it again should it have
@@ -37,6 +39,13 @@ KEY_BYTES = 32
 
 NO_MODELS = ["no-default-models"]
 """LiteLLM reads an empty list as every model; this name matches none."""
+
+MADE_HERE = {"managed_by": "litellm-tenants"}
+"""What LiteLLM keeps with a team of ours, from the start. An update of it would replace all that
+LiteLLM itself keeps there."""
+REMOVED = "{} (removed)"
+"""What a team is called whose tenant is gone: its block is ours, and not somebody's."""
+TEAMS_PER_PAGE = 100
 
 REQUEST_SECONDS = 30
 NOT_FOUND = 404
@@ -131,13 +140,44 @@ def sync(team: Json) -> str:
     team_id, fields = team["name"], wanted(team)
     have = current(team_id)
     if have is None:
-        request("POST", "/team/new", {"team_id": team_id, **fields})
+        request("POST", "/team/new", {"team_id": team_id, **fields, "metadata": MADE_HERE})
         return "created"
     changed = {key: value for key, value in fields.items() if not same(key, have.get(key), value)}
+    if have.get("team_alias") == REMOVED.format(team_id):
+        changed["blocked"] = False
     if not changed:
         return "unchanged"
     request("POST", "/team/update", {"team_id": team_id, **changed})
     return "updated: " + ", ".join(sorted(changed))
+
+
+def block_removed(names: "list[str]") -> str:
+    """Block the teams of ours whose tenants are not among these, and return what was done."""
+    blocked = []
+    for team in all_teams():
+        team_id, alias = team["team_id"], REMOVED.format(team["team_id"])
+        ours = (team.get("metadata") or {}).items() >= MADE_HERE.items()
+        # One that somebody has unblocked since stays as it is.
+        if ours and team_id not in names and team["team_alias"] != alias:
+            fields = {"team_id": team_id, "blocked": True, "team_alias": alias}
+            request("POST", "/team/update", fields)
+            blocked.append(team_id)
+    return f"blocked: {', '.join(blocked)}" if blocked else "none"
+
+
+def all_teams() -> "list[Json]":
+    """Return all teams that LiteLLM knows."""
+    teams: "list[Json]" = []  # noqa: UP037 - 3.9
+    pages = page = 1
+    while page <= pages:
+        query = urllib.parse.urlencode(
+            {"page": page, "page_size": TEAMS_PER_PAGE, "sort_by": "team_id"}
+        )
+        answer = request("GET", f"/v2/team/list?{query}")
+        teams += answer["teams"]
+        pages = answer["total_pages"]
+        page += 1
+    return teams
 
 
 def tenant_key(team: Json) -> str:
@@ -250,6 +290,8 @@ def main(path: str) -> int:
         if team.get("keySecret")
     ]
     steps += [(f"key {key['alias']}", service_key, key) for key in wanted_state["serviceKeys"]]
+    names = [team["name"] for team in wanted_state["teams"]]
+    steps.append(("teams of tenants that are gone", block_removed, names))
     failed = False
     for what, step, argument in steps:
         try:

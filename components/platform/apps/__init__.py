@@ -32,6 +32,7 @@ from components.platform.apps import (
     routing,
     serving,
     simulator,
+    tenants,
     traces,
 )
 from components.platform.catalogue import (
@@ -65,6 +66,7 @@ BUILDERS: Final[tuple[Builder, ...]] = (
     platform.keda,
     platform.kueue,
     platform.queues,
+    tenants.tenants,
     policies.kyverno,
     policies.policies,
     serving.models,

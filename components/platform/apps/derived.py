@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Final
 
 from components.contract import EXTERNAL_SECRETS_IDENTITY
+from components.names import APP_PROJECT, tenant_project
 from components.platform.apps import namespaces
 from components.platform.apps.parts import calls_api_server, entry
 from components.platform.apps.platform import (
     EXTERNAL_SECRETS_ENTRY,
     EXTERNAL_SECRETS_PODS,
-    QUEUES_ENTRY,
 )
+from components.platform.apps.tenants import tenant_entry
 from components.platform.catalogue import (
     CatalogueEntry,
     CatalogueError,
@@ -186,8 +187,8 @@ def network_policies(
             "platform",
             OwnChart(chart="network", values=NetworkValues(policies=allowed).to_values()),
             description=f"Default-deny and allowed connections of namespace {namespace}",
-            # A tenant's namespace comes with its queue.
-            requires=(QUEUES_ENTRY,) if namespace in tenants else (),
+            project=tenant_project(namespace) if namespace in tenants else APP_PROJECT,
+            requires=(tenant_entry(namespace),) if namespace in tenants else (),
             create_namespace=namespace not in tenants,
         )
         for namespace, allowed in policies(connections, [*owned, *tenants]).items()

@@ -27,9 +27,10 @@ from components.platform.apps.parts import (
     spread,
     webhook,
 )
-from components.platform.apps.platform import GRAFANA_PODS, PROMETHEUS_CRDS_ENTRY, QUEUES_ENTRY
+from components.platform.apps.platform import GRAFANA_PODS, PROMETHEUS_CRDS_ENTRY
 from components.platform.apps.routing import GATEWAY_PODS, longest_request_seconds
 from components.platform.apps.serving import in_pool
+from components.platform.apps.tenants import TENANT_SECRET, TENANTS_ENTRY, tenant_entry
 from components.platform.catalogue import (
     CatalogueEntry,
     Host,
@@ -61,7 +62,6 @@ from components.versions import CLOUDNATIVE_PG, LITELLM, POSTGRESQL_IMAGE, PYTHO
 CLOUDNATIVE_PG_ENTRY: Final = "cloudnative-pg"
 DATABASE_ENTRY: Final = "litellm-database"
 LITELLM_ENTRY: Final = "litellm"
-TENANTS_ENTRY: Final = "litellm-tenants"
 
 API_HOST: Final = "api"
 """What programs call: models, and nothing of LiteLLM's administration."""
@@ -100,8 +100,6 @@ READER_SECRET: Final = "litellm-pg-reader"  # noqa: S105 - the name of a Secret
 READER_USER: Final = "grafana_ro"
 BUCKET_SECRET: Final = "litellm-pg-backups"  # noqa: S105 - the name of a Secret
 METRICS_KEY: Final = SecretKey(name="litellm-metrics-key", key="api-key")
-TENANT_SECRET: Final = "litellm-key"  # noqa: S105 - the name of a Secret
-"""A tenant's first key, in the tenant's own namespace."""
 
 _SALT_KEY: Final = GeneratedSecret(remote_id="litellm-salt-key")
 """Encrypts what LiteLLM keeps in its database: it can never change."""
@@ -491,9 +489,12 @@ def tenants(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "llm-gateway",
             OwnChart(chart="llm-gateway", values=values.to_values()),
             description="The tenants as LiteLLM's teams, each with its first key",
-            # A tenant's namespace, where its key is kept, comes with its queue.
-            requires=(LITELLM_ENTRY, QUEUES_ENTRY, PROMETHEUS_CRDS_ENTRY),
-            extra_namespaces=tuple(tenant.name for tenant in inputs.tenants),
+            requires=(
+                LITELLM_ENTRY,
+                PROMETHEUS_CRDS_ENTRY,
+                # Each tenant's key is kept in its own namespace.
+                *(tenant_entry(tenant.name) for tenant in inputs.tenants),
+            ),
             secrets=(
                 ConsumerSecret(
                     name=METRICS_KEY.name,

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from components.names import APP_PROJECT
 from components.platform import endpoints
 from components.platform.apps import namespaces
 from components.platform.catalogue import (
@@ -36,6 +37,7 @@ def entry(  # noqa: PLR0913 - a parameter for each field of an entry that builde
     layer: Layer,
     source: UpstreamChart | OwnChart | Kustomization,
     *,
+    project: str = APP_PROJECT,
     requires: tuple[str, ...] = (),
     starts_by_itself: bool = True,
     ignore_differences: tuple[IgnoreDifference, ...] = (),
@@ -60,6 +62,7 @@ def entry(  # noqa: PLR0913 - a parameter for each field of an entry that builde
         namespace=namespace,
         layer=layer,
         source=source,
+        project=project,
         requires=requires,
         sync="automatic" if starts_by_itself else "manual",
         ignore_differences=ignore_differences,

@@ -732,7 +732,7 @@ def kueue(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
 
 
 def queues(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
-    """Each tenant's namespace and queue; what one leaves idle, the others may borrow."""
+    """Each tenant's quota of the GPUs; what one leaves idle, the others may borrow."""
     nodes = gpus.job_nodes(inputs.contract.gpu)
     values = kueue_queues.KueueQueuesValues(
         flavor=kueue_queues.FlavorValues(
@@ -750,21 +750,8 @@ def queues(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             namespaces.KUEUE,
             "platform",
             OwnChart(chart="kueue-queues", values=values.to_values()),
-            description="Namespace, queue and GPU quota of each tenant",
+            description="GPU quota of each tenant",
             # Its webhook admits the queues.
             requires=(KUEUE_ENTRY,),
-            connections=tuple(
-                one for tenant in inputs.tenants for one in _tenant_connections(tenant.name)
-            ),
-            extra_namespaces=tuple(tenant.name for tenant in inputs.tenants),
         ),
-    )
-
-
-def _tenant_connections(tenant: str) -> tuple[Connection, ...]:
-    """Return what a tenant's own pods may call: each other, and the internet."""
-    pods = Pods(namespace=tenant)
-    return (
-        Connection(client=pods, server=pods, ports=(1,), last_port=65535),
-        calls_internet(pods),
     )

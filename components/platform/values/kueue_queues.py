@@ -1,6 +1,7 @@
 """Values of charts/kueue-queues: what each tenant's own jobs may hold of the GPUs.
 
-Owns flavours, queues, priorities and the tenants' namespaces. Serving models are not under Kueue.
+Owns flavors, cluster queues and priorities. The queues that jobs name are in charts/tenant, with
+their namespaces. Serving models are not under Kueue.
 """
 
 from typing import Self
@@ -25,7 +26,7 @@ class FlavorValues(ChartValues):
 
 
 class TenantQueue(ChartValues):
-    """A tenant's namespace, its ClusterQueue with a guaranteed quota, and its LocalQueue."""
+    """A tenant's ClusterQueue with a guaranteed quota."""
 
     name: Name
     gpus: int = Field(ge=0)
@@ -66,7 +67,6 @@ class KueueQueuesValues(ChartValues):
 
     cohort: Name = Field(default="tenants", description="Queues of one cohort lend to each other.")
     flavor: FlavorValues = FlavorValues()
-    queue_name: Name = Field(default="gpu", description="Name of the LocalQueue in each namespace.")
     tenants: tuple[TenantQueue, ...] = ()
     priorities: tuple[Priority, ...] = DEFAULT_PRIORITIES
 

@@ -10,8 +10,8 @@ import pytest
 
 from components.names import ARGO_CD_NAMESPACE
 from components.platform import endpoints
-from components.platform.apps.llm_gateway import TENANTS_ENTRY
 from components.platform.apps.namespaces import POD_SECURITY, SERVING
+from components.platform.apps.tenants import TENANTS_ENTRY
 from tests.charts.observability.cases import CASES, Case
 from tests.charts.observability.rules import FILES, alerts, all_groups, groups
 from tests.charts.promtool import PromtoolError, check_rule_tests, check_rules
