@@ -14,6 +14,7 @@ from lab.argo_cd import CONTROLLER, REDIS, REPO_SERVER
 from lab.deployment import Deployment, Plan, plan
 from lab.objects import HOOK, Snapshot, snapshot
 from lab.processes import LabError
+from lab.rendering import load_stack
 from lab.session import CHARTS, Lab, lab
 from lab.simulated_controllers import SimulatedControllers
 from lab.watch import ApplicationWatch, Change, Follower, settled, unsettled
@@ -164,7 +165,7 @@ def bench(file: Path, told: Callable[[str], None]) -> Generator[Bench]:
             name = f"{metadata['namespace']}/{metadata['name']}"
             runs.setdefault(name, set()).add(metadata["uid"])
 
-    with lab(file) as running:
+    with lab(load_stack(file)) as running:
         commit = running.sources.publish(CHARTS, "The working tree")
         with (
             SimulatedControllers(running.client),

@@ -5,13 +5,11 @@ import os
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
-import yaml
 from rich.console import Console
 from rich.status import Status
 
-from components.platform.config import Profile
 from lab.processes import LabError
 from lab.session import ROOT
 
@@ -44,24 +42,6 @@ def stack_file(options: argparse.Namespace) -> Path:
         names = ", ".join(sorted(one.name.split(".")[1] for one in ROOT.glob("Pulumi.*.yaml")))
         raise LabError(f"there is no {file.name}; --stack can be: {names}")
     return file
-
-
-def with_profile(file: Path, profile: Profile, folder: Path) -> Path:
-    """Return a copy of a stack file with another profile, and all else as it is.
-
-    Args:
-        file: the stack file; it may be wrong, which is told by who loads the copy.
-        profile: the profile.
-        folder: where the copy goes.
-    """
-    document: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
-    try:
-        document["config"]["llmp:stack"]["platform"]["profile"] = profile
-    except (KeyError, TypeError):
-        return file
-    copy = folder / file.name
-    copy.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    return copy
 
 
 def upstream() -> bool:

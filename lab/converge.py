@@ -5,7 +5,6 @@
 
 import argparse
 import json
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,44 +18,45 @@ from lab.command_line import (
     page_console,
     stack_file,
     upstream,
-    with_profile,
 )
 from lab.deployment import Deployment, Plan, plan
 from lab.processes import LabError
+from lab.rendering import load_stack
 from lab.report import Convergence
 from lab.session import CHARTS, ROOT, lab
 from lab.simulated_controllers import SimulatedControllers, played
 from lab.timeline import timeline
 from lab.watch import ApplicationWatch, settled, unsettled
+from stacks.config import Stack
 
 STALL_SECONDS: Final = 180.0
 """How long nothing more may become Healthy: Argo CD waits as long at most before it tries again."""
 
 
 def converge(
-    file: Path,
+    stack: Stack,
+    name: str,
     progress: Progress,
     *,
     edges: bool = True,
     from_upstream: bool = False,
-    stall_seconds: float = STALL_SECONDS,
 ) -> Convergence:
     """Run a stack from nothing until it is settled, models that are synced by hand at the end.
 
     Args:
-        file: the stack file.
+        stack: the checked stack.
+        name: what the report calls it.
         progress: is told how far it is.
         edges: whether to keep the order; without it all Applications are applied at once.
         from_upstream: whether charts of others come from the network.
-        stall_seconds: how long to wait while nothing more becomes Healthy.
 
     Raises:
-        ConfigError: the file cannot be used.
+        ConfigError: its contract is another stack's.
         LabError: the lab itself does not work.
     """
     start = time.monotonic()
     progress.stage("starting the control plane and Argo CD")
-    with lab(file, upstream=from_upstream) as running:
+    with lab(stack, upstream=from_upstream) as running:
         ready = time.monotonic() - start
         revision = running.sources.publish(CHARTS, "The working tree")
         wanted = plan(running.stack, running.contract, revision, running.sources)
@@ -73,14 +73,14 @@ def converge(
 
             progress.stage("applying the Applications")
             deployment = Deployment(running.client, watch, edges=edges, told=tell)
-            problem = bring_up(deployment, wanted, watch, progress, stall_seconds)
+            problem = bring_up(deployment, wanted, watch, progress)
             total = watch.seconds
             histories = watch.histories()
         found = report.rows(wanted, histories, upstream=from_upstream)
         healthy = [one.healthy for one in found if one.healthy is not None and not one.by_hand]
         problems = report.problems(wanted, found)
         return Convergence(
-            stack=file.name,
+            stack=name,
             profile=running.stack.platform.profile,
             edges=edges,
             ready_seconds=ready,
@@ -101,7 +101,6 @@ def bring_up(
     wanted: Plan,
     watch: ApplicationWatch,
     progress: Progress,
-    stall_seconds: float = STALL_SECONDS,
 ) -> str:
     """Apply a plan, wait until all is settled, then sync by hand what is synced so.
 
@@ -110,19 +109,17 @@ def bring_up(
     """
     try:
         deployment.up(wanted)
-        _settle(wanted.automatic, watch, progress, stall_seconds)
+        _settle(wanted.automatic, watch, progress)
         by_hand = frozenset(wanted.applications) - wanted.automatic
         for name in sorted(by_hand):
             deployment.sync(name)
-        _settle(by_hand, watch, progress, stall_seconds)
+        _settle(by_hand, watch, progress)
     except LabError as error:
         return str(error)
     return ""
 
 
-def _settle(
-    names: frozenset[str], watch: ApplicationWatch, progress: Progress, stall_seconds: float
-) -> None:
+def _settle(names: frozenset[str], watch: ApplicationWatch, progress: Progress) -> None:
     """Wait until Applications are Synced and Healthy.
 
     Raises:
@@ -137,10 +134,10 @@ def _settle(
             return
         if len(done) > most:
             most = len(done)
-            deadline = time.monotonic() + stall_seconds
+            deadline = time.monotonic() + STALL_SECONDS
         if time.monotonic() > deadline:
             raise LabError(
-                f"for {stall_seconds:.0f} s nothing more became Healthy\n{unsettled(latest)}"
+                f"for {STALL_SECONDS:.0f} s nothing more became Healthy\n{unsettled(latest)}"
             )
         waiting = ", ".join(sorted(names - done)[:3])
         progress.update(f"{len(done)} of {len(names)} Healthy; waiting for {waiting}")
@@ -157,9 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--picture", type=Path, metavar="FILE", help="where the SVG timeline goes")
     options = parser.parse_args(arguments)
     file = stack_file(options)
-    with tempfile.TemporaryDirectory(prefix="llmp-lab-stack-") as folder, Progress("lab") as shown:
-        copy = with_profile(file, options.profile, Path(folder))
-        run = converge(copy, shown, from_upstream=upstream())
+    stack = load_stack(file, options.profile)
+    with Progress("lab") as shown:
+        run = converge(stack, file.name, shown, from_upstream=upstream())
     picture: Path = options.picture or ROOT / ".llmp" / "lab" / f"{file.stem}.svg"
     picture.parent.mkdir(parents=True, exist_ok=True)
     picture.write_text(timeline(run), encoding="utf-8")

@@ -7,10 +7,8 @@ it takes no longer than without, give or take what two runs of the same differ b
 
 import argparse
 import json
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, get_args
 
 from rich.console import Console
@@ -24,9 +22,9 @@ from lab.command_line import (
     page_console,
     stack_file,
     upstream,
-    with_profile,
 )
 from lab.converge import converge
+from lab.rendering import load_stack
 from lab.report import Convergence
 
 TOLERANCE: Final = 0.15
@@ -105,12 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     file = stack_file(options)
-    with tempfile.TemporaryDirectory(prefix="llmp-lab-stack-") as folder:
-        copy = with_profile(file, options.profile, Path(folder))
-        runs: list[Convergence] = []
-        for edges, title in ((True, "in order"), (False, "at once")):
-            with Progress(f"lab, {title}") as shown:
-                runs.append(converge(copy, shown, edges=edges, from_upstream=upstream()))
+    stack = load_stack(file, options.profile)
+    runs: list[Convergence] = []
+    for edges, title in ((True, "in order"), (False, "at once")):
+        with Progress(f"lab, {title}") as shown:
+            run = converge(stack, file.name, shown, edges=edges, from_upstream=upstream())
+            runs.append(run)
     found = Comparison(edges=runs[0], at_once=runs[1])
     if options.json:
         print(json.dumps(found.to_json(), indent=2))

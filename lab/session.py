@@ -16,7 +16,7 @@ from lab.nodes import create_nodes, nodes_of, runtime_classes, start_kwok, stora
 from lab.processes import LabError
 from lab.sources import Sources
 from lab.stand_ins import COMPUTE_CLASS, SNAPSHOTS, kinds_in
-from stacks.config import Stack, load_stack_file
+from stacks.config import Stack
 from stacks.contracts import known_contract
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -63,16 +63,16 @@ def contract_of(stack: Stack) -> SubstrateContract:
 
 @contextmanager
 def lab(
-    file: Path,
+    stack: Stack,
     *,
     upstream: bool = False,
     stages: Sequence[Path] = (),
     resync_seconds: int = RESYNC_SECONDS,
 ) -> Generator[Lab]:
-    """Run a lab for a stack file. Nothing of the platform is there yet.
+    """Run a lab for a stack. Nothing of the platform is there yet.
 
     Args:
-        file: a `Pulumi.<stack>.yaml`.
+        stack: the checked stack.
         upstream: whether charts of others come from the network instead of stand-ins.
         stages: files with stages of kwok, beyond those of nodes, pods and volumes.
         resync_seconds: how often Argo CD looks at each Application without a reason.
@@ -81,7 +81,6 @@ def lab(
         ConfigError: the file cannot be used.
         LabError: a program ended, or was not ready in time.
     """
-    stack = load_stack_file(file)
     contract = contract_of(stack)
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="llmp-lab-")))

@@ -2,16 +2,15 @@
 
 import argparse
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import get_args
 
 from components.platform.config import Profile
-from lab.command_line import Progress, add_stack, stack_file, upstream, with_profile
+from lab.command_line import Progress, add_stack, stack_file, upstream
 from lab.converge import bring_up
 from lab.deployment import Deployment, plan
 from lab.parts import PARTS, parse_parts, simulated_beside, started
+from lab.rendering import load_stack
 from lab.session import CHARTS, Lab, lab
 from lab.simulated_controllers import SimulatedControllers
 from lab.watch import ApplicationWatch, describe
@@ -33,13 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     parts = parse_parts(options.parts)
-    file = stack_file(options)
-    with tempfile.TemporaryDirectory(prefix="llmp-lab-stack-") as folder, Progress("lab") as shown:
-        if options.profile is not None:
-            file = with_profile(file, options.profile, Path(folder))
+    stack = load_stack(stack_file(options), options.profile)
+    with Progress("lab") as shown:
         shown.stage(f"starting {', '.join(('the control plane', 'Argo CD', *parts))}")
         with (
-            lab(file, upstream=upstream()) as running,
+            lab(stack, upstream=upstream()) as running,
             started(running, parts) as addresses,
             SimulatedControllers(running.client, simulated_beside(parts)),
             ApplicationWatch(running.client) as watch,

@@ -750,6 +750,10 @@ def _weights(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
             )
 
 
+_KEDA_LAST: Final = "where models scale already, `pulumi up` that before it is switched off"
+"""KEDA has to be there to let go of its ScaledObjects: without it they are never gone."""
+
+
 def _scaling(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
     if stack.platform.features.autoscaling:
         return
@@ -759,13 +763,13 @@ def _scaling(stack: Stack, _raw: dict[str, Any]) -> Iterator[Problem]:
                 path=f"models[{index}].replicas.max",
                 message="nothing scales it: platform.features.autoscaling is off",
                 value=str(model.replicas.max),
-                fix="switch autoscaling on, or set max equal to min",
+                fix=f"switch autoscaling on, or set max equal to min; {_KEDA_LAST}",
             )
         if model.scaling.to_zero is not None:
             yield Problem(
                 path=f"models[{index}].scaling.to_zero",
                 message="nothing would wake it: platform.features.autoscaling is off",
-                fix="switch autoscaling on, or remove to_zero",
+                fix=f"switch autoscaling on, or remove to_zero; {_KEDA_LAST}",
             )
 
 
