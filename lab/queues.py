@@ -6,17 +6,15 @@ as long as the Job says.
 """
 
 import os
-import socket
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from components.platform.apps.platform import QUEUES_ENTRY
 from components.platform.apps.tenants import tenant_entry
@@ -34,6 +32,7 @@ from lab.nodes import STAGES, create_nodes, nodes_of, start_kwok
 from lab.processes import LabError
 from lab.quotas import GPU, Ledger, Quota
 from lab.rendering import REVISION, render
+from lab.watch import WatchThread
 from stacks.config import Stack, parse_stack
 from stacks.contracts import known_contract
 from stacks.render import manifests
@@ -51,7 +50,6 @@ PODS: Final = "/api/v1/pods"
 SUBMITTING_THREADS: Final = 4
 POLL_SECONDS: Final = 0.1
 WATCH_SECONDS: Final = 24 * 3600
-JOIN_SECONDS: Final = 5.0
 TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
@@ -217,37 +215,14 @@ class JobRequest:
         }
 
 
-class _Watch:
-    """A thread that tells of every change of a collection: of all, or it fails."""
+class _CompleteWatch(WatchThread):
+    """Tells of every change of a collection; where one was missed, `failure` says why."""
 
     def __init__(self, client: Client, path: str, seen: Callable[[str, Json], None]) -> None:
+        super().__init__(client, path)
         self.failure = ""
-        self._client = client
-        self._path = path
         self._seen = seen
-        self._stopping = False
-        self._socket: socket.socket | None = None
         self._version: str = client.request("GET", path).json()["metadata"]["resourceVersion"]
-        self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stopping = True
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(JOIN_SECONDS)
-
-    def _opened(self, connection: socket.socket) -> None:
-        self._socket = connection
 
     def _run(self) -> None:
         try:
@@ -263,7 +238,7 @@ class _Watch:
             self.failure = str(error)
         finally:
             # What was missed would be a moment at which nobody looked.
-            if self._stopping:
+            if self._stopping.is_set():
                 self.failure = ""
 
 
@@ -283,7 +258,7 @@ class QueueCluster:
     plane: ControlPlane
     ledger: Ledger
     quotas: Mapping[str, Quota]
-    watches: Sequence[_Watch]
+    watches: Sequence[_CompleteWatch]
     threads: Executor
     over: threading.Event
 
@@ -411,13 +386,13 @@ def queue_cluster(
         running.callback(over.set)
         watches = [
             running.enter_context(
-                _Watch(
+                _CompleteWatch(
                     plane.client,
                     WORKLOADS,
                     lambda event, one: ledger.workload(event, one, time.monotonic()),
                 )
             ),
-            running.enter_context(_Watch(plane.client, PODS, ledger.pod)),
+            running.enter_context(_CompleteWatch(plane.client, PODS, ledger.pod)),
         ]
         yield QueueCluster(
             plane=plane,

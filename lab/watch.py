@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -44,21 +45,18 @@ class Change:
     one: Json
 
 
-class Follower:
-    """A thread that tells of each change of a collection, in order."""
+class WatchThread(ABC):
+    """A thread that asks a collection for its changes, within a `with` block."""
 
-    def __init__(self, client: Client, path: str, seen: Callable[[Change], None]) -> None:
-        """Describe it; it runs within a `with` block.
+    def __init__(self, client: Client, path: str) -> None:
+        """Describe it.
 
         Args:
             client: asks; each thread has its own connection.
             path: path of the collection, without a query.
-            seen: is told of each change, in that thread. What is there at first is a change.
         """
         self._client = client
         self._path = path
-        self._seen = seen
-        self._known: dict[str, Json] = {}
         self._stopping = threading.Event()
         self._socket: socket.socket | None = None
         self._thread = threading.Thread(target=self._run, name=f"watch {path}", daemon=True)
@@ -87,10 +85,30 @@ class Follower:
         """Wait until the thread has ended."""
         self._thread.join(JOIN_SECONDS)
 
+    @abstractmethod
+    def _run(self) -> None:
+        """Watch until it is stopped; in the thread."""
+
     def _opened(self, connection: socket.socket) -> None:
         self._socket = connection
         if self._stopping.is_set():
             self.stop()
+
+
+class Follower(WatchThread):
+    """Tells of each change of a collection, in order; lists again where a watch ends."""
+
+    def __init__(self, client: Client, path: str, seen: Callable[[Change], None]) -> None:
+        """Describe it.
+
+        Args:
+            client: asks; each thread has its own connection.
+            path: path of the collection, without a query.
+            seen: is told of each change, in that thread. What is there at first is a change.
+        """
+        super().__init__(client, path)
+        self._seen = seen
+        self._known: dict[str, Json] = {}
 
     def _run(self) -> None:
         try:
