@@ -23,7 +23,7 @@ from typing import Any, Final, get_args
 
 from rich.table import Table
 
-from components.names import APP_PROJECT, ARGO_CD_NAMESPACE
+from components.names import APP_PROJECT, ARGO_CD_NAMESPACE, tenant_project
 from components.platform.apps import namespaces
 from components.platform.apps.policies import KYVERNO_ENTRY
 from components.platform.catalogue import UpstreamChart
@@ -595,30 +595,40 @@ def _reader(tenant: str) -> Iterator[Json]:
     }
 
 
-def judge_project(client: Client, project: Json, repository: str, commit: str) -> list[Verdict]:
-    """Create Applications that reach beyond the project, and return what Argo CD makes of them.
+def judge_project(
+    client: Client, project: Json, elsewhere: str, *, repository: str, commit: str
+) -> list[Verdict]:
+    """Create Applications that reach beyond a project, and return what Argo CD makes of them.
 
     Args:
         client: of an API server that Argo CD watches.
         project: the AppProject as the stack emits it.
+        elsewhere: a namespace that is there, and that the project does not name.
         repository: address of a repository that the project allows.
         commit: of that repository, with a chart `anything` of the objects in its values.
     """
     client.apply(project, dry_run=False).json()
+    its_name: str = project["metadata"]["name"]
     allowed = project["spec"]["destinations"][0]["namespace"]
+    whose = "the platform's" if its_name == APP_PROJECT else "a tenant's"
 
     def application(name: str, *objects: Json, **spec: object) -> Json:
+        own = _config_map(f"{its_name}-{name}", allowed)
         return {
             "apiVersion": "argoproj.io/v1alpha1",
             "kind": "Application",
-            "metadata": {"name": name, "namespace": ARGO_CD_NAMESPACE},
+            "metadata": {"name": own["metadata"]["name"], "namespace": ARGO_CD_NAMESPACE},
             "spec": {
-                "project": APP_PROJECT,
+                "project": its_name,
                 "source": {
                     "repoURL": repository,
                     "path": "charts/anything",
                     "targetRevision": commit,
-                    "helm": {"valuesObject": {"objects": [_config_map(name, allowed), *objects]}},
+                    "helm": {
+                        "valuesObject": {
+                            "objects": [_config_map(f"{its_name}-{name}", allowed), *objects]
+                        }
+                    },
                 },
                 "destination": {"server": IN_CLUSTER_SERVER, "namespace": allowed},
                 # What is refused once is refused: five times take two minutes.
@@ -633,23 +643,23 @@ def judge_project(client: Client, project: Json, repository: str, commit: str) -
         "metadata": {"name": "beyond-the-project"},
         "spec": {"type": "Exempt", "exempt": {}},
     }
-    twin = application("within-the-project")
+    twin = application("within")
     bad = {
-        "an Application for a namespace that the project does not name": (
+        f"an Application of {whose} project for a namespace that it does not name": (
             application(
                 "to-another-namespace",
-                destination={"server": IN_CLUSTER_SERVER, "namespace": "default"},
+                destination={"server": IN_CLUSTER_SERVER, "namespace": elsewhere},
             ),
             "do not match any of the allowed destinations in project",
         ),
-        "an Application for another cluster": (
+        f"an Application of {whose} project for another cluster": (
             application(
                 "to-another-cluster",
                 destination={"server": OTHER_CLUSTER, "namespace": allowed},
             ),
             "do not match any of the allowed destinations in project",
         ),
-        "an Application from a repository that the project does not name": (
+        f"an Application of {whose} project from a repository that it does not name": (
             application(
                 "from-another-repository",
                 source={
@@ -660,11 +670,14 @@ def judge_project(client: Client, project: Json, repository: str, commit: str) -
             ),
             "is not permitted in project",
         ),
-        "a chart with an object in a namespace that the project does not name": (
-            application("into-another-namespace", _config_map("into-another-namespace", "default")),
+        f"a chart of {whose} project with an object in a namespace that it does not name": (
+            application(
+                "into-another-namespace",
+                _config_map(f"{its_name}-into-another-namespace", elsewhere),
+            ),
             "is not permitted in project",
         ),
-        "a chart with a kind for the whole cluster that the project does not name": (
+        f"a chart of {whose} project with a kind for the whole cluster that it does not name": (
             application("of-another-kind", flow),
             "is not permitted in project",
         ),
@@ -677,7 +690,7 @@ def judge_project(client: Client, project: Json, repository: str, commit: str) -
     for claim, (one, expected) in bad.items():
         said = _settled(client, one)
         name = one["metadata"]["name"]
-        left = [_config_map(name, space) for space in (allowed, "default")] + [flow]
+        left = [_config_map(name, space) for space in (allowed, elsewhere)] + [flow]
         made = [each["kind"] for each in left if _exists(client, each)]
         found.append(
             Verdict(
@@ -823,8 +836,14 @@ def refusals(stack: RenderedStack, progress: Callable[[str], None]) -> list[Verd
         running.enter_context(
             argo_cd(plane, stack.inputs.contract, environment=sources.environment)
         )
-        project = next(one for one in stack.handed if one["kind"] == "AppProject")
-        verdicts += judge_project(client, project, repository, commit)
+        projects = {
+            one["metadata"]["name"]: one for one in stack.handed if one["kind"] == "AppProject"
+        }
+        beyond = {APP_PROJECT: tenants[0], tenant_project(tenants[0]): tenants[1]}
+        for name, elsewhere in beyond.items():
+            verdicts += judge_project(
+                client, projects[name], elsewhere, repository=repository, commit=commit
+            )
         progress("Kyverno and its policies")
         start_kyverno(plane, kyverno.source.values)
         apply_policies(plane, objects)
