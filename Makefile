@@ -58,7 +58,7 @@ LAB ?= converge
 LAB_PARTS := helm kustomize crds etcd kube-apiserver kube-controller-manager kube-scheduler kwok argocd
 LAB_PARTS_reachability := helm netpol-analyzer
 LAB_PARTS_refusals := helm crds etcd kube-apiserver kube-controller-manager argocd kyverno-admission-controller
-LAB_PARTS_scheduling := $(LAB_PARTS) kueue
+LAB_PARTS_scheduling := helm etcd kube-apiserver kube-controller-manager kube-scheduler kwok kueue
 LAB_PARTS_scaling := helm crds etcd kube-apiserver kube-controller-manager kube-scheduler kwok prometheus keda-operator keda-adapter
 # Real ones beside make lab LAB=up, with commas between.
 LAB_WITH_kueue := kueue
@@ -69,6 +69,7 @@ comma := ,
 LAB_PARTS_up := $(LAB_PARTS) $(foreach part,$(subst $(comma), ,$(LAB_WITH)),$(LAB_WITH_$(part)))
 
 lab: python $(if $(filter-out 0,$(JSON)),,stack-file) ## the emitted platform on a real control plane (LAB=converge/order/faults/refusals/scheduling/scaling/reachability/up, LAB_WITH=kueue,kyverno,keda,prometheus, STACK=gke, CONFIG=path, JSON=1, ARGS=...)
+	$(if $(and $(filter faults scheduling scaling,$(LAB)),$(STACK_GIVEN)$(CONFIG)),$(error LAB=$(LAB) brings a stack of its own; leave STACK and CONFIG out))
 	@$(SETUP) $(or $(LAB_PARTS_$(LAB)),$(LAB_PARTS)) -- python -m lab $(LAB) \
 		$(if $(or $(filter converge order up,$(LAB)),$(if $(filter refusals reachability,$(LAB)),$(STACK_GIVEN)$(CONFIG))),--file '$(or $(CONFIG),Pulumi.$(STACK).yaml)') \
 		$(if $(and $(filter up,$(LAB)),$(LAB_WITH)),--with '$(LAB_WITH)') \

@@ -22,7 +22,7 @@ INTERRUPTED: Final = 130
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "converge": ("lab.converge", "bring a stack up and say how each Application got there"),
     "order": ("lab.order", "the order of the edges against all Applications at once"),
-    "faults": ("lab.faults", "drift, programs that are killed, broken charts, and a destroy"),
+    "faults": ("lab.faults", "drift, killed programs, broken charts, what is removed, a destroy"),
     "scheduling": ("lab.scheduling", "tenants' quotas with a real Kueue, by rule and at scale"),
     "scaling": ("lab.scaling", "models that a real KEDA scales, against what was predicted"),
     "reachability": ("lab.reachability", "the network policies against the declared connections"),
@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         sys.stderr.write(f"there is no command {name!r}\n{usage()}\n")
         return WRONG
-    # A stop asked for from outside ends everything as Ctrl-C does.
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    # A stop asked for from outside, or a closed terminal, ends everything as Ctrl-C does.
+    before = {one: signal.signal(one, _interrupt) for one in (signal.SIGTERM, signal.SIGHUP)}
     try:
         module = importlib.import_module(COMMANDS[name][0])
         return int(module.main(rest))
@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _tell("Interrupted; everything that was started is stopped.", as_json="--json" in rest)
         return INTERRUPTED
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def usage() -> str:

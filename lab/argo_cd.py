@@ -87,7 +87,6 @@ def argo_cd(
     contract: SubstrateContract,
     *,
     environment: Mapping[str, str] | None = None,
-    resync_seconds: int = RESYNC_SECONDS,
 ) -> Generator[ArgoCd]:
     """Run Argo CD against a control plane.
 
@@ -95,7 +94,6 @@ def argo_cd(
         plane: the control plane; it gets the definitions and the settings of Argo CD.
         contract: what the settings follow from.
         environment: what the repository server reaches its sources with.
-        resync_seconds: how often each Application is looked at without a reason.
 
     Raises:
         LabError: a program ended, or was not ready in time.
@@ -133,7 +131,7 @@ def argo_cd(
         f"--repo-server={LOOPBACK}:{repo_port}",
         "--repo-server-plaintext",
         f"--metrics-port={metrics}",
-        f"--app-resync={resync_seconds}",
+        f"--app-resync={RESYNC_SECONDS}",
         "--app-resync-jitter=0",
         # So that an Application says which of its objects it waits for.
         "--persist-resource-health",

@@ -4,6 +4,7 @@ import datetime as dt
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from cryptography import x509
@@ -15,9 +16,8 @@ VALID: Final = dt.timedelta(days=2)
 CLOCK_SKEW: Final = dt.timedelta(hours=1)
 
 
-def _name(common_name: str, organizations: Sequence[str] = ()) -> x509.Name:
-    attributes = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, one) for one in organizations]
-    return x509.Name([*attributes, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, valid: dt.timedelta) -> x509.CertificateBuilder:
@@ -116,7 +116,6 @@ class CertificateAuthority:
         *,
         dns: Sequence[str] = (),
         addresses: Sequence[str] = (),
-        organizations: Sequence[str] = (),
         server: bool = False,
         client: bool = False,
         valid: dt.timedelta = VALID,
@@ -127,7 +126,6 @@ class CertificateAuthority:
             common_name: whom it is for; the user name of a Kubernetes client.
             dns: names of a server.
             addresses: IP addresses of a server.
-            organizations: groups of a Kubernetes client.
             server: whether it may be a server.
             client: whether it may be a client.
             valid: how long the certificate is.
@@ -141,7 +139,7 @@ class CertificateAuthority:
         names = [x509.DNSName(one) for one in dns]
         ips = [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
         builder = (
-            _builder(_name(common_name, organizations), self.certificate.subject, valid)
+            _builder(_name(common_name), self.certificate.subject, valid)
             .public_key(key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
@@ -156,3 +154,9 @@ class CertificateAuthority:
             )
         certificate = builder.sign(self.key, hashes.SHA256())
         return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
+
+
+def write_private(target: Path, content: str | bytes) -> None:
+    """Write a file that nobody else may read, also while it is being written."""
+    target.touch(mode=0o600)
+    target.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.status import Status
 
 from lab.processes import LabError
-from lab.session import ROOT
+from lab.rendering import ROOT
 
 UPSTREAM: Final = "LAB_UPSTREAM"
 PAGE_WIDTH: Final = 140

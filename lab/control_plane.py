@@ -7,7 +7,7 @@ import secrets
 import ssl
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -15,9 +15,9 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from lab.certificates import CertificateAuthority
+from lab.certificates import CertificateAuthority, write_private
 from lab.client import Client
-from lab.processes import LOOPBACK, LabError, Programs, free_ports
+from lab.processes import LOOPBACK, Programs, free_ports
 
 Controller = Literal["kube-controller-manager", "kube-scheduler"]
 
@@ -142,11 +142,11 @@ def _api_server(
         f"system:{SCHEDULER}": "",
     }
     tokens = {user: secrets.token_urlsafe(32) for user in users}
-    _write_private(
+    write_private(
         folder / "tokens.csv",
         "".join(f'{tokens[user]},{user},{user},"{group}"\n' for user, group in users.items()),
     )
-    _write_private(folder / "service-accounts.pem", _rsa_key())
+    write_private(folder / "service-accounts.pem", _rsa_key())
     (folder / "authority.crt").write_bytes(authority.certificate_pem)
     _write_pair(
         folder,
@@ -208,15 +208,7 @@ def _api_server(
         kubernetes="",
     )
     server.wait_ready(plane.ready)
-    return ControlPlane(
-        programs=programs,
-        folder=folder,
-        authority=authority,
-        client=client,
-        port=secure,
-        kubeconfigs=kubeconfigs,
-        kubernetes=client.version,
-    )
+    return replace(plane, kubernetes=client.version)
 
 
 def _start_controller_manager(plane: ControlPlane) -> None:
@@ -279,19 +271,14 @@ def _write_kubeconfig(folder: Path, user: str, token: str, port: int) -> Path:
         "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
         "current-context": "lab",
     }
-    _write_private(target, yaml.safe_dump(content))
+    write_private(target, yaml.safe_dump(content))
     return target
 
 
 def _write_pair(folder: Path, name: str, pair: tuple[bytes, bytes]) -> None:
     certificate, key = pair
     (folder / f"{name}.crt").write_bytes(certificate)
-    _write_private(folder / f"{name}.key", key.decode())
-
-
-def _write_private(target: Path, content: str) -> None:
-    target.touch(mode=0o600)
-    target.write_text(content, encoding="utf-8")
+    write_private(folder / f"{name}.key", key)
 
 
 def _rsa_key() -> str:
@@ -301,16 +288,3 @@ def _rsa_key() -> str:
         serialization.PrivateFormat.TraditionalOpenSSL,
         serialization.NoEncryption(),
     ).decode()
-
-
-__all__ = [
-    "ADMIN",
-    "API_SERVER",
-    "CONTROLLER_MANAGER",
-    "ETCD",
-    "SCHEDULER",
-    "ControlPlane",
-    "Controller",
-    "LabError",
-    "control_plane",
-]

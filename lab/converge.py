@@ -21,9 +21,9 @@ from lab.command_line import (
 )
 from lab.deployment import Deployment, Plan, plan
 from lab.processes import LabError
-from lab.rendering import load_stack
+from lab.rendering import ROOT, load_stack
 from lab.report import Convergence
-from lab.session import CHARTS, ROOT, lab
+from lab.session import CHARTS, lab
 from lab.simulated_controllers import SimulatedControllers, played
 from lab.timeline import timeline
 from lab.watch import ApplicationWatch, settled, unsettled

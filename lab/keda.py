@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from components import versions
 from components.platform.apps import namespaces
+from lab.certificates import write_private
 from lab.control_plane import ControlPlane
 from lab.definitions import DEFINITIONS, install_definitions
 from lab.processes import LOOPBACK, LabError, free_ports
@@ -70,8 +71,7 @@ def start_keda(plane: ControlPlane, prometheus: str | None) -> None:
         "tls.key": key,
         "ca.crt": plane.authority.certificate_pem,
     }.items():
-        (certificates / name).touch(mode=0o600)
-        (certificates / name).write_bytes(content)
+        write_private(certificates / name, content)
     if not _is_defined(plane):
         install_definitions(plane.client, MODULE)
     metrics, health, service, secure = free_ports(4)

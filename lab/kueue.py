@@ -14,7 +14,7 @@ import yaml
 
 from components import versions
 from components.platform.values.kueue import kueue_values
-from lab.certificates import CertificateAuthority
+from lab.certificates import CertificateAuthority, write_private
 from lab.control_plane import ControlPlane
 from lab.definitions import DEFINITIONS, established, wait_for
 from lab.processes import LOOPBACK, Program, answers, free_ports
@@ -72,8 +72,7 @@ def start_kueue(plane: ControlPlane) -> Program:
     )
     files = dict(zip(("tls.crt", "tls.key"), pair, strict=True))
     for name, content in files.items():
-        (certificates / name).touch(mode=0o600)
-        (certificates / name).write_bytes(content)
+        write_private(certificates / name, content)
     url = f"https://{LOOPBACK}:{webhook}"
     before = established(plane.client)
     created = 0

@@ -19,6 +19,7 @@ from typing import Any, Final
 import yaml
 
 from components.platform.apps import namespaces
+from lab.certificates import write_private
 from lab.control_plane import ControlPlane
 from lab.definitions import install_definitions, wait_for
 from lab.processes import LOOPBACK, LabError, free_ports
@@ -172,6 +173,5 @@ def _kubeconfig(plane: ControlPlane, account: str) -> Path:
     content = yaml.safe_load(plane.kubeconfig.read_text(encoding="utf-8"))
     content["users"][0]["user"]["as"] = f"system:serviceaccount:{namespaces.KYVERNO}:{account}"
     target = plane.folder / "kyverno" / "kubeconfig"
-    target.touch(mode=0o600)
-    target.write_text(yaml.safe_dump(content), encoding="utf-8")
+    write_private(target, yaml.safe_dump(content))
     return target

@@ -178,10 +178,16 @@ class Programs:
         trace: TracebackType | None,
     ) -> None:
         last_first = list(reversed(self._programs.values()))
-        for one in last_first:
-            one.terminate()
-        for one in last_first:
-            one.wait_ended()
+        try:
+            for one in last_first:
+                one.terminate()
+            for one in last_first:
+                one.wait_ended()
+        finally:
+            # A second Ctrl-C: what is left would write into a folder that is being removed.
+            for one in last_first:
+                if one.running:
+                    one.kill()
 
     def __getitem__(self, name: str) -> Program:
         return self._programs[name]

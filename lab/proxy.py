@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, cast
 
-from lab.certificates import CertificateAuthority
+from lab.certificates import CertificateAuthority, write_private
 from lab.processes import LOOPBACK
 
 IDLE_SECONDS: Final = 60.0
@@ -129,8 +129,7 @@ class _Server(ThreadingHTTPServer):
     def _new_context(self, host: str) -> ssl.SSLContext:
         certificate, key = self._authority.issue(host, dns=(host,), server=True)
         file = self._folder / f"{host}.pem"
-        file.touch(mode=0o600)
-        file.write_bytes(certificate + key)
+        write_private(file, certificate + key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         # Go and curl offer HTTP/2 first.

@@ -23,7 +23,8 @@ from components.platform.values.kueue_queues import (
     MEMORY_GIB_PER_GPU,
     KueueQueuesValues,
 )
-from components.platform.values.tenant import QUEUE, LocalQueueValues, TenantValues
+from components.platform.values.tenant import QUEUE
+from lab.claims import StalledError
 from lab.client import Client
 from lab.control_plane import CONTROLLER_MANAGER, SCHEDULER, ControlPlane, control_plane
 from lab.definitions import wait_for
@@ -128,11 +129,10 @@ def with_cohort(application: Json, values: KueueQueuesValues) -> Json:
 
 def with_tenant(application: Json, tenant: str) -> Json:
     """Return a tenant's Application for another tenant."""
-    values = TenantValues(name=tenant, queue=LocalQueueValues(cluster_queue=tenant))
     spec = application["spec"]
     other = {**spec, "destination": {**spec["destination"], "namespace": tenant}}
     metadata = {**application["metadata"], "name": tenant_entry(tenant)}
-    return _with_values({**application, "metadata": metadata, "spec": other}, **values.to_values())
+    return _with_values({**application, "metadata": metadata, "spec": other}, name=tenant)
 
 
 def _with_values(application: Json, **values: object) -> Json:
@@ -300,7 +300,8 @@ class QueueCluster:
             handing_in: what a refusal of Jobs would show up in.
 
         Raises:
-            LabError: it does not hold in time, a program ended, or a watch missed something.
+            StalledError: it does not hold in time.
+            LabError: a program ended, or a watch missed something.
             ValueError: the API server refuses a Job.
         """
         deadline = time.monotonic() + seconds
@@ -315,7 +316,7 @@ class QueueCluster:
                 if one.done():
                     one.result()
             if time.monotonic() > deadline:
-                raise LabError(f"{problem} after {seconds:.0f} s")
+                raise StalledError(f"{problem} after {seconds:.0f} s")
             time.sleep(POLL_SECONDS)
 
     def processor_seconds(self) -> dict[str, float]:

@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from components.platform.values.kueue_queues import (
@@ -11,6 +11,7 @@ from components.platform.values.kueue_queues import (
     KueueQueuesValues,
     TenantQueue,
 )
+from lab.claims import Claim, StalledError
 from lab.queues import GPUS_PER_NODE, JobRequest, QueueCluster
 from lab.quotas import GPU, Course
 
@@ -42,21 +43,6 @@ COHORTS: Final = (
 """Tenants of three cohorts: what happens in one is no business of the others'."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Claim:
-    """Something that has to hold.
-
-    Attributes:
-        says: what.
-        holds: whether it does.
-        seen: what was seen, in figures.
-    """
-
-    says: str
-    holds: bool
-    seen: str
-
-
 def check_rules(cluster: QueueCluster) -> list[Claim]:
     """Go through the rules, one after the other.
 
@@ -64,10 +50,22 @@ def check_rules(cluster: QueueCluster) -> list[Claim]:
         cluster: one with `COHORTS`, and `NODES` nodes.
 
     Raises:
-        LabError: Kueue does not get on with a Job that it should.
+        LabError: a program ended, or a watch missed something.
         ValueError: the API server refuses a Job.
     """
-    return [*_lend_and_reclaim(cluster), *_borrow_to_the_limit(cluster), _keep_order(cluster)]
+    found: list[Claim] = []
+    for says, rules in _RULES.items():
+        try:
+            found += rules(cluster)
+        except StalledError as error:
+            found.append(Claim(says=says, holds=False, seen=str(error)))
+    breaches = cluster.ledger.breaches
+    never = Claim(
+        says="at no moment was more reserved or running than the quotas grant",
+        holds=not breaches,
+        seen="; ".join(breaches[:3]) or "no such moment",
+    )
+    return [*found, never]
 
 
 def _lend_and_reclaim(cluster: QueueCluster) -> list[Claim]:
@@ -162,7 +160,7 @@ def _borrow_to_the_limit(cluster: QueueCluster) -> list[Claim]:
     return [limit, served]
 
 
-def _keep_order(cluster: QueueCluster) -> Claim:
+def _keep_order(cluster: QueueCluster) -> list[Claim]:
     # They end one after the other, so that there is soon room for small work and late for large.
     before = [
         replace(one, seconds=3.0 + 3.0 * index)
@@ -185,11 +183,12 @@ def _keep_order(cluster: QueueCluster) -> Claim:
     )
     moment = _admitted(cluster, large[0])
     overtook = sum(_admitted(cluster, one) < moment for one in behind)
-    return Claim(
+    order = Claim(
         says="large work is not overtaken by small work that was handed in behind it",
         holds=overtook == 0,
         seen=f"admitted after {_longest(cluster, large):.1f} s, overtaken by {overtook}",
     )
+    return [order]
 
 
 def _jobs(  # noqa: PLR0913 - what a Job is
@@ -256,3 +255,11 @@ def _admitted(cluster: QueueCluster, job: JobRequest) -> float:
 def _done(cluster: QueueCluster, jobs: Sequence[JobRequest]) -> float:
     courses = [cluster.ledger.course(one.tenant, one.name) for one in jobs]
     return max(one.finished - one.submitted for one in courses if one.finished is not None)
+
+
+_RULES: Final[Mapping[str, Callable[[QueueCluster], list[Claim]]]] = {
+    "what is idle is lent, and comes back when its owner needs it": _lend_and_reclaim,
+    "a tenant borrows up to its limit": _borrow_to_the_limit,
+    "work goes in the order in which it was handed in": _keep_order,
+}
+"""By what they are about; each leaves the cluster such that the next can begin."""

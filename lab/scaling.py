@@ -31,6 +31,9 @@ from capacity.simulation import (
     replicas_of_poll,
 )
 from components.platform.endpoints import pool_entry, vllm_entry
+from lab.claims import Claim
+from lab.claims import as_json as claims_as_json
+from lab.claims import as_table as claims_as_table
 from lab.command_line import Progress, page_console
 from lab.control_plane import CONTROLLER_MANAGER, SCHEDULER, ControlPlane, control_plane
 from lab.keda import OPERATOR, Look, looks, start_keda
@@ -39,7 +42,6 @@ from lab.nodes import create_nodes, nodes_of, start_kwok
 from lab.processes import LabError
 from lab.prometheus import start_prometheus
 from lab.prometheus import version_note as prometheus_note
-from lab.quota_rules import Claim
 from lab.rendering import REVISION, own_chart, render
 from lab.simulated_engines import (
     ENGINES,
@@ -745,7 +747,7 @@ def as_json(outcome: Outcome, claims: Sequence[Claim]) -> Json:
             }
             for row in outcome.rows
         ],
-        "claims": [{"says": one.says, "holds": one.holds, "seen": one.seen} for one in claims],
+        "claims": claims_as_json(claims),
     }
 
 
@@ -768,10 +770,7 @@ def _show(outcome: Outcome, claims: Sequence[Claim]) -> None:
                 else f", asleep after {60 * scaling.sleep.idle_minutes:.0f} s"
             )
         )
-    table = Table("", "claim", "seen", box=None, pad_edge=False)
-    for one in claims:
-        table.add_row("[green]holds" if one.holds else "[red]fails", one.says, one.seen)
-    console.print(table)
+    console.print(claims_as_table(claims))
     table = Table(
         *("model", "replicas", "seen", "predicted", "apart"),
         title="seconds after the start; what was before it is when the models were made",

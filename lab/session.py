@@ -1,25 +1,25 @@
 """One lab: a control plane, its nodes, Argo CD and its sources, for one stack."""
 
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from components.contract import SubstrateContract
-from lab.argo_cd import RESYNC_SECONDS, ArgoCd, argo_cd
+from lab.argo_cd import ArgoCd, argo_cd
 from lab.client import Client
 from lab.control_plane import CONTROLLER_MANAGER, SCHEDULER, ControlPlane, control_plane
 from lab.definitions import install_definitions
 from lab.nodes import create_nodes, nodes_of, runtime_classes, start_kwok, storage_classes
 from lab.processes import LabError
+from lab.rendering import ROOT
 from lab.sources import Sources
 from lab.stand_ins import COMPUTE_CLASS, SNAPSHOTS, kinds_in
 from stacks.config import Stack
 from stacks.contracts import known_contract
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 CHARTS: Final = ROOT / "charts"
 
 Json = dict[str, Any]
@@ -66,16 +66,12 @@ def lab(
     stack: Stack,
     *,
     upstream: bool = False,
-    stages: Sequence[Path] = (),
-    resync_seconds: int = RESYNC_SECONDS,
 ) -> Generator[Lab]:
     """Run a lab for a stack. Nothing of the platform is there yet.
 
     Args:
         stack: the checked stack.
         upstream: whether charts of others come from the network instead of stand-ins.
-        stages: files with stages of kwok, beyond those of nodes, pods and volumes.
-        resync_seconds: how often Argo CD looks at each Application without a reason.
 
     Raises:
         ConfigError: the file cannot be used.
@@ -99,17 +95,12 @@ def lab(
         # A cluster brings these itself.
         install_definitions(plane.client, SNAPSHOTS)
         plane.client.apply(COMPUTE_CLASS, dry_run=False).json()
-        start_kwok(plane, stages)
+        start_kwok(plane)
         for one in (*storage_classes(contract), *runtime_classes(contract)):
             plane.client.apply(one, dry_run=False).json()
         create_nodes(plane, nodes_of(contract))
         running_argo_cd = running.enter_context(
-            argo_cd(
-                plane,
-                contract,
-                environment=sources.environment,
-                resync_seconds=resync_seconds,
-            )
+            argo_cd(plane, contract, environment=sources.environment)
         )
         yield Lab(
             plane=plane,

@@ -264,12 +264,6 @@ class ApplicationWatch:
         """Seconds since the watch began."""
         return time.monotonic() - self.start
 
-    def restart_clock(self) -> None:
-        """Forget what was seen of Applications that are gone, and count seconds from now on."""
-        with self._changed:
-            self.start = time.monotonic()
-            self._records = {name: _Record(one, self.seconds) for name, one in self._latest.items()}
-
     def latest(self) -> Mapping[str, Json]:
         """Return the Applications that are there, by name."""
         with self._changed:

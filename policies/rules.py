@@ -445,7 +445,7 @@ def applications_in_a_project(resource: Resource) -> Iterator[Finding]:
         if project in (None, "", "default"):
             yield Finding(
                 message="it is in Argo CD's project default, which says nothing of what it may do",
-                fix="set spec.project to the AppProject of the platform",
+                fix="set spec.project to an AppProject of the platform",
             )
 
 

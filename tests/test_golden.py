@@ -26,5 +26,6 @@ def test_a_golden_file_holds_projects_and_then_applications_only(stack: str) -> 
     text = (GOLDEN_FOLDER / f"{stack}.yaml").read_text(encoding="utf-8")
     kinds = [document["kind"] for document in yaml.safe_load_all(text)]
     projects = kinds.count("AppProject")
+    assert projects
     assert kinds[:projects] == ["AppProject"] * projects
     assert set(kinds[projects:]) == {"Application"}

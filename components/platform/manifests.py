@@ -49,10 +49,6 @@ CLUSTER_KINDS: Final[tuple[tuple[str, str], ...]] = (
 """Cluster-scoped kinds that the charts of the catalogue make: group and kind."""
 
 
-TENANT_CLUSTER_KINDS: Final[tuple[tuple[str, str], ...]] = (("", "Namespace"),)
-"""Cluster-scoped kinds that the Applications of a tenant's namespace make."""
-
-
 def manifests(
     entries: Sequence[CatalogueEntry], repository: str, revision: str
 ) -> list[dict[str, Any]]:
@@ -109,7 +105,7 @@ def project_spec(name: str, entries: Sequence[CatalogueEntry], repository: str) 
     """Return an AppProject's spec: sources, destinations and kinds, none of them a wildcard.
 
     The platform's own reaches the namespaces of the platform, used or not, and those of its
-    entries; a tenant's just that of the tenant.
+    entries; a tenant's just that of the tenant, which it also makes.
     """
     is_platform = name == APP_PROJECT
     sources = {argo_source(entry, repository, "HEAD")["repoURL"] for entry in entries}
@@ -127,9 +123,10 @@ def project_spec(name: str, entries: Sequence[CatalogueEntry], repository: str) 
             {"server": IN_CLUSTER_SERVER, "namespace": namespace} for namespace in sorted(used)
         ],
         "clusterResourceWhitelist": [
-            {"group": group, "kind": kind}
-            for group, kind in (CLUSTER_KINDS if is_platform else TENANT_CLUSTER_KINDS)
-        ],
+            {"group": group, "kind": kind} for group, kind in CLUSTER_KINDS
+        ]
+        if is_platform
+        else [{"group": "", "kind": "Namespace", "name": namespace} for namespace in sorted(used)],
         # Argo CD has no list of allowed kinds that also holds for kinds that CRDs bring, other than
         # everything in the namespaces above.
         "namespaceResourceWhitelist": [{"group": "*", "kind": "*"}],

@@ -94,7 +94,8 @@ class ExistingConfig(Section):
         description="context of your kubeconfig; not with contract_from, which brings its own",
     )
     install_argo_cd: bool = Field(
-        default=True, description="false where Argo CD is there already, in namespace argocd."
+        default=True,
+        description="false where Argo CD 3.3 or later is there already, in namespace argocd.",
     )
 
     @model_validator(mode="after")

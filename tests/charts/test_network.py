@@ -36,6 +36,19 @@ def test_a_namespace_without_rules_denies_everything_but_dns() -> None:
     assert {port["port"] for port in egress["ports"]} == {53}
 
 
+def test_a_default_that_outlives_its_release_is_alone_in_that() -> None:
+    values = NETWORK_OPEN.model_copy(update={"keep_default_deny": True})
+    kept = [
+        one["metadata"]["name"]
+        for one in of_kind(render("network", values), "NetworkPolicy")
+        if one["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-options")
+        == "Prune=false,Delete=false"
+    ]
+    assert kept == ["default-deny"]
+    for one in of_kind(render("network", NETWORK_OPEN), "NetworkPolicy"):
+        assert "annotations" not in one["metadata"]
+
+
 def test_a_policy_names_only_the_directions_that_it_opens() -> None:
     # A direction that is named and has no rule denies: that is the default's business.
     policy = only(render("network", NETWORK_OPEN), "NetworkPolicy", "all-pods")

@@ -21,7 +21,6 @@ from tests.charts.values import TEAMS as TEAMS_WITH_KEY
 TEAMS = tuple(team.model_copy(update={"key_secret": None}) for team in TEAMS_WITH_KEY)
 SECRETS = "/api/v1/namespaces/team-a/secrets"
 METRICS_KEY = "sk-made-by-the-cluster-for-metrics"
-NOBODY = "teams of tenants that are gone: none"
 
 
 @pytest.fixture
@@ -87,7 +86,7 @@ def test_a_first_run_makes_every_team_with_its_limits(litellm: LiteLlm, tmp_path
         "tpm_limit": 100_000,
         "metadata": {"managed_by": "litellm-tenants"},
     }
-    assert done.stdout.splitlines() == ["team team-a: created", "team team-b: created", NOBODY]
+    assert done.stdout.splitlines() == ["team team-a: created", "team team-b: created"]
 
 
 def test_a_team_without_models_can_call_none(litellm: LiteLlm, tmp_path: Path) -> None:
@@ -103,7 +102,7 @@ def test_a_second_run_writes_nothing(litellm: LiteLlm, tmp_path: Path) -> None:
     done = sync(tmp_path, litellm.url)
     assert done.returncode == 0
     assert litellm.writes == []
-    assert done.stdout.splitlines() == ["team team-a: unchanged", "team team-b: unchanged", NOBODY]
+    assert done.stdout.splitlines() == ["team team-a: unchanged", "team team-b: unchanged"]
 
 
 def test_a_change_writes_that_field_alone_so_that_no_budget_period_starts_anew(
@@ -131,15 +130,15 @@ def test_a_team_that_is_no_tenant_any_more_keeps_its_history_and_spends_nothing(
     litellm.writes.clear()
     done = sync(tmp_path, litellm.url, TEAMS[:1])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "teams of tenants that are gone: blocked: team-b"
+    assert done.stdout.splitlines()[-1] == "team team-b: blocked: its tenant is gone"
     assert litellm.writes == [
         (
             "/team/update",
             {"team_id": "team-b", "blocked": True, "team_alias": "team-b (removed)"},
         )
     ]
-    again = sync(tmp_path, litellm.url, TEAMS[:1])
-    assert (again.stdout.splitlines()[-1], len(litellm.writes)) == (NOBODY, 1)
+    assert "team-b" not in sync(tmp_path, litellm.url, TEAMS[:1]).stdout
+    assert len(litellm.writes) == 1
 
 
 def test_a_tenant_that_comes_back_has_its_team_again(litellm: LiteLlm, tmp_path: Path) -> None:
@@ -162,8 +161,37 @@ def test_teams_that_somebody_else_made_are_left_alone(litellm: LiteLlm, tmp_path
     litellm.teams["by-hand"] = {"team_id": "by-hand", "team_alias": None}
     litellm.teams["too"] = {"team_id": "too", "team_alias": "x", "metadata": {"managed_by": "us"}}
     done = sync(tmp_path, litellm.url)
-    assert done.stdout.splitlines()[-1] == NOBODY
+    assert done.returncode == 0, done.stderr
     assert "blocked" not in litellm.teams["by-hand"] | litellm.teams["too"]
+
+
+def test_a_team_that_was_there_before_becomes_the_tenants_and_goes_with_it(
+    litellm: LiteLlm, tmp_path: Path
+) -> None:
+    litellm.teams["team-b"] = {"team_id": "team-b", "team_alias": "B", "metadata": {}}
+    sync(tmp_path, litellm.url)
+    sync(tmp_path, litellm.url, TEAMS[:1])
+    assert litellm.teams["team-b"]["blocked"] is True
+
+
+def test_metadata_that_somebody_else_keeps_with_a_team_stays(
+    litellm: LiteLlm, tmp_path: Path
+) -> None:
+    theirs = {"team_member_budget_id": "7"}
+    litellm.teams["team-b"] = {"team_id": "team-b", "team_alias": "B", "metadata": theirs}
+    sync(tmp_path, litellm.url)
+    assert litellm.teams["team-b"]["metadata"] == theirs
+
+
+def test_a_team_that_cannot_be_blocked_fails_the_job_and_the_others_are_blocked(
+    litellm: LiteLlm, tmp_path: Path
+) -> None:
+    sync(tmp_path, litellm.url)
+    litellm.broken_team = "team-a"
+    done = sync(tmp_path, litellm.url, ())
+    assert done.returncode == 1
+    assert "team team-a: POST /team/update: 500" in done.stderr
+    assert litellm.teams["team-b"]["blocked"] is True
 
 
 def test_more_teams_than_fit_a_page_are_all_looked_at(litellm: LiteLlm, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import pytest
 from components.platform.apps.llm_gateway import LITELLM_ENTRY
 from components.platform.apps.tenants import TEAMS_ACCOUNT, TENANTS_ENTRY
 from components.platform.values.kueue import MANAGED_LABEL
-from tests.charts.rendering import of_kind, only, render
-from tests.charts.values import TENANT, TENANT_WITHOUT_KEY, TENANTS
+from tests.charts.rendering import only, render
+from tests.charts.values import TENANT, TENANTS
 
 pytestmark = pytest.mark.charts
 
@@ -55,8 +55,3 @@ def test_the_account_that_may_is_the_one_that_the_job_has() -> None:
     assert only(objects, "ServiceAccount")["metadata"]["name"] == TEAMS_ACCOUNT
     pod = only(objects, "Job")["spec"]["template"]["spec"]
     assert pod["serviceAccountName"] == TEAMS_ACCOUNT
-
-
-def test_nobody_may_write_where_no_key_is_made() -> None:
-    objects = render("tenant", TENANT_WITHOUT_KEY)
-    assert not of_kind(objects, "Role") + of_kind(objects, "RoleBinding")

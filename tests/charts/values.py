@@ -75,7 +75,7 @@ from components.platform.values.secrets import (
 from components.platform.values.simulator import SimulatorValues
 from components.platform.values.tabby import Administrator as TabbyAdministrator
 from components.platform.values.tabby import Completion, TabbyValues
-from components.platform.values.tenant import FirstKey, LocalQueueValues, TenantValues
+from components.platform.values.tenant import FirstKey, TenantValues
 from components.platform.values.vllm import (
     Adapter,
     Autoscaling,
@@ -348,14 +348,12 @@ QUEUES = KueueQueuesValues(
 
 TENANT = TenantValues(
     name="team-a",
-    queue=LocalQueueValues(cluster_queue="team-a"),
     first_key=FirstKey(
         secret="litellm-key",  # noqa: S106 - the name of a Secret
         service_account="litellm-tenants-teams",
         service_account_namespace="litellm",
     ),
 )
-TENANT_WITHOUT_KEY = TENANT.model_copy(update={"first_key": None})
 
 NETWORK_CLOSED = NetworkValues()
 NETWORK_OPEN = NetworkValues(
@@ -735,7 +733,6 @@ ALL = {
     "egress": ("egress", EXTERNAL),
     "kueue-queues": ("kueue-queues", QUEUES),
     "tenant": ("tenant", TENANT),
-    "tenant-without-key": ("tenant", TENANT_WITHOUT_KEY),
     "policies": ("policies", POLICIES),
     "policies-prod": ("policies", POLICIES_PROD),
     "network-closed": ("network", NETWORK_CLOSED),

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from lab import __main__ as command_line
 from lab import faults
-from lab.bench import at_rest
 from lab.client import Answer, Client
+from lab.deployed import at_rest
 from lab.faults import NAMES, Outcome
 from lab.objects import Found, Key, difference, of_applications, owned, snapshot, wished
 from lab.processes import LabError

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from lab import queues, scheduling
+from lab.claims import Claim, StalledError
 from lab.command_line import Progress
-from lab.quota_rules import Claim
 from lab.scheduling import DEMAND, PERCENT, PROGRAMS, RushResult, Size, Waits, growth
 
 PROGRAMS_NEEDED = (
@@ -73,8 +73,8 @@ def test_another_tenants_application_is_about_that_tenant_alone() -> None:
     other = queues.with_tenant(tenants[0], "lender")
     assert other["spec"]["destination"]["namespace"] == "lender"
     values = other["spec"]["source"]["helm"]["valuesObject"]
-    assert (values["name"], values["queue"]["clusterQueue"]) == ("lender", "lender")
-    assert values["queue"]["name"] == "gpu"
+    assert values["name"] == "lender"
+    assert values["queue"] == queues.QUEUE
     assert tenants[0]["spec"]["destination"]["namespace"] == "team-a"
 
 
@@ -104,6 +104,33 @@ def test_a_claim_that_does_not_hold_is_shown_and_ends_with_an_error(
     assert told["rushes"][0]["claims"] == [
         {"says": "quotas hold", "holds": holds, "seen": "81 of 80"}
     ]
+
+
+def test_what_never_comes_to_its_end_is_a_claim_that_fails_and_the_others_are_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rules(_: Progress) -> list[Claim]:
+        return [Claim(says="a rule", holds=True, seen="it")]
+
+    def rush(size: Size, _progress: Progress) -> RushResult:
+        if size.pods > 100:
+            raise StalledError("not all Jobs are done after 300 s")
+        return result(100, 5.0)
+
+    monkeypatch.setattr(scheduling, "_rules", rules)
+    monkeypatch.setattr(scheduling, "rush", rush)
+    assert scheduling.main(["--pods", "100", "500", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["stalled"] == [
+        {
+            "says": "a rush of 500 pods on 50 nodes gets done",
+            "holds": False,
+            "seen": "not all Jobs are done after 300 s",
+        }
+    ]
+    assert [one["pods"] for one in told["rushes"]] == [100]
+    assert scheduling.main(["--pods", "500"]) == 1
+    assert "not all Jobs are done" in capsys.readouterr().out
 
 
 def test_too_few_pods_for_a_rush_are_refused_with_the_reason(

@@ -168,7 +168,9 @@ def test_a_tenants_project_reaches_that_tenants_namespace_and_makes_nothing_else
         spec = projects[f"tenant-{name}"]
         assert [one["namespace"] for one in spec["destinations"]] == [name]
         assert spec["sourceRepos"] == [REPOSITORY]
-        assert spec["clusterResourceWhitelist"] == [{"group": "", "kind": "Namespace"}]
+        assert spec["clusterResourceWhitelist"] == [
+            {"group": "", "kind": "Namespace", "name": name}
+        ]
     reached = {one["namespace"] for one in projects["platform"]["destinations"]}
     assert not reached & {"team-a", "team-b"}
 

@@ -501,11 +501,6 @@ def test_each_tenant_gets_its_key_in_its_own_namespace_which_is_there_first() ->
     assert first_key["serviceAccountNamespace"] == entry.namespace
 
 
-def test_nobody_gets_rights_in_a_tenants_namespace_where_no_key_is_made() -> None:
-    there = entries(inputs(profile="platform", models=(), tenants=(tenant(models=()),)))
-    assert "firstKey" not in values(there["team-a-tenant"])
-
-
 def test_spans_go_to_the_collector_without_prompts_and_name_the_trace_to_the_engine() -> None:
     traced = values(entries(inputs(features=Features(tracing=True)))["litellm"])
     settings = traced["proxy_config"]["litellm_settings"]

@@ -17,6 +17,16 @@ def only(found: tuple[NetworkPolicyValues, ...]) -> NetworkPolicyValues:
     return policy
 
 
+def test_what_a_removed_tenant_leaves_behind_stays_closed() -> None:
+    by_name = entries()
+    kept = {
+        name
+        for name, entry in by_name.items()
+        if name.endswith("-network") and values(entry)["keepDefaultDeny"]
+    }
+    assert kept == {"team-a-network"}
+
+
 def test_both_ends_of_a_connection_come_from_one_line() -> None:
     made = policies([Connection(client=WEB, server=STORE, ports=(5432,))], ["web", "data"])
     out, into = only(made["web"]).egress, only(made["data"]).ingress

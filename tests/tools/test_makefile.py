@@ -55,6 +55,14 @@ def test_a_command_becomes_one_call(arguments: list[str], expected: str) -> None
     assert printed.endswith(expected)
 
 
+@pytest.mark.parametrize("command", ["faults", "scheduling", "scaling"])
+@pytest.mark.parametrize("stack", ["STACK=gke", "CONFIG=my-stack.yaml"])
+def test_what_brings_a_stack_of_its_own_refuses_another(command: str, stack: str) -> None:
+    answer = make("lab", f"LAB={command}", stack, "PYTHON=true")
+    assert answer.returncode != 0
+    assert "brings a stack of its own; leave STACK and CONFIG out" in answer.stderr
+
+
 @pytest.mark.parametrize("command", ["preview", "up", "destroy"])
 def test_what_costs_or_deletes_wants_its_stack_named(command: str) -> None:
     answer = make(command, "PYTHON=true")

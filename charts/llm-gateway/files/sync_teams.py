@@ -41,8 +41,8 @@ NO_MODELS = ["no-default-models"]
 """LiteLLM reads an empty list as every model; this name matches none."""
 
 MADE_HERE = {"managed_by": "litellm-tenants"}
-"""What LiteLLM keeps with a team of ours, from the start. An update of it would replace all that
-LiteLLM itself keeps there."""
+"""What LiteLLM keeps with a team of ours; not where it keeps something else already, which an
+update would replace."""
 REMOVED = "{} (removed)"
 """What a team is called whose tenant is gone: its block is ours, and not somebody's."""
 TEAMS_PER_PAGE = 100
@@ -145,24 +145,33 @@ def sync(team: Json) -> str:
     changed = {key: value for key, value in fields.items() if not same(key, have.get(key), value)}
     if have.get("team_alias") == REMOVED.format(team_id):
         changed["blocked"] = False
+    if not have.get("metadata"):
+        changed["metadata"] = MADE_HERE
     if not changed:
         return "unchanged"
     request("POST", "/team/update", {"team_id": team_id, **changed})
     return "updated: " + ", ".join(sorted(changed))
 
 
-def block_removed(names: "list[str]") -> str:
-    """Block the teams of ours whose tenants are not among these, and return what was done."""
-    blocked = []
-    for team in all_teams():
-        team_id, alias = team["team_id"], REMOVED.format(team["team_id"])
-        ours = (team.get("metadata") or {}).items() >= MADE_HERE.items()
+def removed(names: "list[str]") -> "list[Json]":
+    """Return the teams of ours whose tenants are not among these, and that do not say so yet."""
+    return [
+        team
+        for team in all_teams()
+        if (team.get("metadata") or {}).items() >= MADE_HERE.items()
+        and team["team_id"] not in names
         # One that somebody has unblocked since stays as it is.
-        if ours and team_id not in names and team["team_alias"] != alias:
-            fields = {"team_id": team_id, "blocked": True, "team_alias": alias}
-            request("POST", "/team/update", fields)
-            blocked.append(team_id)
-    return f"blocked: {', '.join(blocked)}" if blocked else "none"
+        and team["team_alias"] != REMOVED.format(team["team_id"])
+    ]
+
+
+def block(team: Json) -> str:
+    """Block a team whose tenant is gone, and return what was done."""
+    alias = REMOVED.format(team["team_id"])
+    request(
+        "POST", "/team/update", {"team_id": team["team_id"], "blocked": True, "team_alias": alias}
+    )
+    return "blocked: its tenant is gone"
 
 
 def all_teams() -> "list[Json]":
@@ -290,9 +299,13 @@ def main(path: str) -> int:
         if team.get("keySecret")
     ]
     steps += [(f"key {key['alias']}", service_key, key) for key in wanted_state["serviceKeys"]]
-    names = [team["name"] for team in wanted_state["teams"]]
-    steps.append(("teams of tenants that are gone", block_removed, names))
     failed = False
+    try:
+        gone = removed([team["name"] for team in wanted_state["teams"]])
+        steps += [(f"team {team['team_id']}", block, team) for team in gone]
+    except (LiteLlmError, OSError, KeyError) as error:
+        failed = True
+        print(f"teams of tenants that are gone: {error}", file=sys.stderr, flush=True)
     for what, step, argument in steps:
         try:
             print(f"{what}: {step(argument)}", flush=True)

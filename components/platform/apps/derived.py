@@ -185,7 +185,14 @@ def network_policies(
             network_entry(namespace),
             namespace,
             "platform",
-            OwnChart(chart="network", values=NetworkValues(policies=allowed).to_values()),
+            OwnChart(
+                chart="network",
+                values=NetworkValues(
+                    policies=allowed,
+                    # The namespace of a tenant who is gone may have pods.
+                    keep_default_deny=namespace in tenants,
+                ).to_values(),
+            ),
             description=f"Default-deny and allowed connections of namespace {namespace}",
             project=tenant_project(namespace) if namespace in tenants else APP_PROJECT,
             requires=(tenant_entry(namespace),) if namespace in tenants else (),

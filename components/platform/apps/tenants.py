@@ -11,9 +11,9 @@ from components.names import tenant_project
 from components.platform.apps import namespaces
 from components.platform.apps.parts import calls_internet, entry
 from components.platform.apps.platform import KUEUE_ENTRY
-from components.platform.catalogue import CatalogueEntry, OwnChart, PlatformInputs, includes_layer
+from components.platform.catalogue import CatalogueEntry, OwnChart, PlatformInputs
 from components.platform.network import Connection, Pods
-from components.platform.values.tenant import FirstKey, LocalQueueValues, TenantValues
+from components.platform.values.tenant import FirstKey, TenantValues
 
 TENANTS_ENTRY: Final = "litellm-tenants"
 """The Job that makes tenants LiteLLM's teams."""
@@ -30,14 +30,10 @@ def tenant_entry(tenant: str) -> str:
 
 def tenants(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
     """Each tenant's namespace, with its queue and who may put a key there."""
-    first_key = (
-        FirstKey(
-            secret=TENANT_SECRET,
-            service_account=TEAMS_ACCOUNT,
-            service_account_namespace=namespaces.LITELLM,
-        )
-        if includes_layer(inputs, "llm-gateway")
-        else None
+    first_key = FirstKey(
+        secret=TENANT_SECRET,
+        service_account=TEAMS_ACCOUNT,
+        service_account_namespace=namespaces.LITELLM,
     )
     return tuple(
         entry(
@@ -46,16 +42,12 @@ def tenants(inputs: PlatformInputs) -> tuple[CatalogueEntry, ...]:
             "platform",
             OwnChart(
                 chart="tenant",
-                values=TenantValues(
-                    name=tenant.name,
-                    queue=LocalQueueValues(cluster_queue=tenant.name),
-                    first_key=first_key,
-                ).to_values(),
+                values=TenantValues(name=tenant.name, first_key=first_key).to_values(),
             ),
             project=tenant_project(tenant.name),
             description=f"Namespace and queue of tenant {tenant.name}",
             # Its webhook admits the queue. Quotas are not waited for: `kueue-queues` is not Synced
-            # as long as jobs of a tenant run who is gone.
+            # until the last job of a tenant who is gone is done.
             requires=(KUEUE_ENTRY,),
             # The chart makes the namespace, because it outlives the Application.
             create_namespace=False,

@@ -47,3 +47,7 @@ class NetworkValues(ChartValues):
     """All values of charts/network."""
 
     policies: tuple[NetworkPolicyValues, ...] = ()
+    keep_default_deny: bool = Field(
+        default=False,
+        description="Whether it outlives the release: pods that stay are not to reach more then.",
+    )

@@ -14,13 +14,6 @@ QUEUE: Final = "gpu"
 """The LocalQueue that a tenant's jobs name; it is called the same in every tenant's namespace."""
 
 
-class LocalQueueValues(ChartValues):
-    """Where the tenant's jobs wait."""
-
-    name: Name = QUEUE
-    cluster_queue: Name = Field(description="Whose quota its jobs count against.")
-
-
 class FirstKey(ChartValues):
     """Who makes the tenant's first key at LiteLLM, and the Secret that it is put into."""
 
@@ -32,8 +25,6 @@ class FirstKey(ChartValues):
 class TenantValues(ChartValues):
     """All values of charts/tenant."""
 
-    name: Name = Field(description="Of the tenant, and of its namespace.")
-    queue: LocalQueueValues
-    first_key: FirstKey | None = Field(
-        default=None, description="None where no key is made: nobody else may write there."
-    )
+    name: Name = Field(description="Of the tenant, its namespace and its ClusterQueue.")
+    queue: Name = Field(default=QUEUE, description="Where its jobs wait.")
+    first_key: FirstKey

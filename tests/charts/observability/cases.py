@@ -912,13 +912,17 @@ PLATFORM: Final = (
         Case(
             alert="KueueQueueInactive",
             because=because,
-            series={'kueue_cluster_queue_status{cluster_queue="team-a", status="active"}': active},
+            series={
+                'kueue_cluster_queue_status{cluster_queue="team-a", status="active"}': active,
+                'kueue_cluster_queue_status{cluster_queue="team-a", status="terminating"}': ending,
+            },
             at="20m",
             fires=fires,
         )
-        for because, active, fires in (
-            ("the queue lacks its flavour", "0x60", (QUEUE,)),
-            ("the queue is active", "1x60", ()),
+        for because, active, ending, fires in (
+            ("the queue lacks its flavor", "0x60", "0x60", (QUEUE,)),
+            ("the queue is active", "1x60", "0x60", ()),
+            ("the tenant was removed and jobs of it still run", "0x60", "1x60", ()),
         )
     ),
     *(

@@ -31,11 +31,11 @@ JOBS: Final = "/apis/batch/v1/jobs"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Bench:
+class DeployedLab:
     """A lab, and the stack in it.
 
     Attributes:
-        lab: the lab.
+        session: the lab.
         watch: of the Applications; watches.
         deployment: what was handed over by now.
         document: the stack, as it is in its file.
@@ -45,7 +45,7 @@ class Bench:
         told: is told how far it is.
     """
 
-    lab: Lab
+    session: Lab
     watch: ApplicationWatch
     deployment: Deployment
     document: Json
@@ -69,7 +69,7 @@ class Bench:
         stack = parse_stack(document, "the edited stack")
         pinned = stack.platform.gitops.revision
         revision = self.commit if pinned is None else pinned
-        return plan(stack, self.lab.contract, revision, self.lab.sources)
+        return plan(stack, self.session.contract, revision, self.session.sources)
 
     def settle(
         self, names: frozenset[str] | None = None, *, seconds: float = SETTLE_SECONDS
@@ -105,11 +105,6 @@ class Bench:
                 raise LabError(f"not settled after {seconds:.0f} s\n{unsettled(left)}")
             self.watch.wait_change(0.5)
 
-    @property
-    def _automatic(self) -> frozenset[str]:
-        there = self.deployment.plan
-        return frozenset() if there is None else there.automatic
-
     def up(self, wanted: Plan) -> None:
         """Bring the stack to a plan and wait until it is settled.
 
@@ -122,8 +117,8 @@ class Bench:
     def snapshot(self) -> Snapshot:
         """Return all objects that are there."""
         # Definitions came and went.
-        self.lab.client.forget_kinds()
-        return snapshot(self.lab.client)
+        self.session.client.forget_kinds()
+        return snapshot(self.session.client)
 
     def restart(self, program: str) -> None:
         """Start a program that was killed, and wait until it answers.
@@ -131,9 +126,9 @@ class Bench:
         Raises:
             LabError: it does not come back.
         """
-        self.lab.plane.restart(program)
+        self.session.plane.restart(program)
         if program in (CONTROLLER, REPO_SERVER, REDIS):
-            self.lab.plane.programs[program].wait_ready(self.lab.argo_cd.healthy)
+            self.session.plane.programs[program].wait_ready(self.session.argo_cd.healthy)
 
 
 def at_rest(application: Json) -> bool:
@@ -145,7 +140,7 @@ def at_rest(application: Json) -> bool:
 
 
 @contextmanager
-def bench(file: Path, told: Callable[[str], None]) -> Generator[Bench]:
+def deployed_lab(file: Path, told: Callable[[str], None]) -> Generator[DeployedLab]:
     """Start a lab for a stack. Nothing of the stack is handed over yet.
 
     Args:
@@ -172,8 +167,8 @@ def bench(file: Path, told: Callable[[str], None]) -> Generator[Bench]:
             Follower(running.client, JOBS, seen),
             ApplicationWatch(running.client) as watch,
         ):
-            yield Bench(
-                lab=running,
+            yield DeployedLab(
+                session=running,
                 watch=watch,
                 deployment=Deployment(running.client, watch, told=told),
                 document=document["config"][CONFIG_KEY],
