@@ -682,6 +682,17 @@ def judge_project(
             "is not permitted in project",
         ),
     }
+    another: Json = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": f"{its_name}-another"},
+    }
+    if its_name != APP_PROJECT:
+        # The platform's own makes many.
+        bad[f"a chart of {whose} project with a namespace that it does not name"] = (
+            application("another-namespace", another),
+            "is not permitted in project",
+        )
     for one in (_other_cluster(), twin, *(each for each, _ in bad.values())):
         client.apply(one, dry_run=False).json()
     taken = _settled(client, twin)
@@ -690,7 +701,8 @@ def judge_project(
     for claim, (one, expected) in bad.items():
         said = _settled(client, one)
         name = one["metadata"]["name"]
-        left = [_config_map(name, space) for space in (allowed, elsewhere)] + [flow]
+        left = [_config_map(name, space) for space in (allowed, elsewhere)]
+        left += [flow, another]
         made = [each["kind"] for each in left if _exists(client, each)]
         found.append(
             Verdict(

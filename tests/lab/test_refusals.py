@@ -79,8 +79,8 @@ def test_each_policy_each_namespace_the_projects_and_the_rights_were_tried(
     for level in ("restricted", "baseline"):
         assert tried[f"Pod Security, {level}"] == levels.count(level) > 0
     assert tried["Kyverno, registry-mirrors"] == len(stack.inputs.contract.registry_mirrors) > 0
-    # The platform's own, and a tenant's.
-    assert tried["Argo CD, AppProject"] == 2 * 5
+    # The platform's own, and a tenant's, which in addition makes one namespace alone.
+    assert tried["Argo CD, AppProject"] == 5 + 6
     assert tried["RBAC"] == 3 * len(stack.inputs.tenants)
     assert tried["Kyverno that is gone"] == 1
 
