@@ -43,7 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"there is no command {name!r}\n{usage()}\n")
         return WRONG
     # A stop asked for from outside, or a closed terminal, ends everything as Ctrl-C does.
-    before = {one: signal.signal(one, _interrupt) for one in (signal.SIGTERM, signal.SIGHUP)}
+    before = {
+        one: signal.signal(one, _interrupt)
+        for one in (signal.SIGTERM, signal.SIGHUP)
+        # What runs under nohup goes on.
+        if signal.getsignal(one) != signal.SIG_IGN
+    }
     try:
         module = importlib.import_module(COMMANDS[name][0])
         return int(module.main(rest))

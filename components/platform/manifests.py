@@ -94,8 +94,9 @@ def project_manifest(
         "metadata": {
             "name": name,
             "namespace": ARGO_CD_NAMESPACE,
-            # It goes only when no Application refers to it any more.
-            "finalizers": [RESOURCES_FINALIZER],
+            # No finalizer: its Applications depend on it, so they are gone before. Argo CD up to
+            # 3.4.3 sometimes remembers one that is gone and then never lets go of its project
+            # (argo-cd pull request 29737; the lab saw it in two destroys out of five).
         },
         "spec": project_spec(name, entries, repository),
     }

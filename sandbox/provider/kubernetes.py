@@ -543,12 +543,13 @@ class KubernetesPackage(Package):
                 raise ProviderError(
                     f"the namespace {name} holds Argo CD, which Applications still need"
                 )
-        if kind == "AppProject" and argocd.finalized(live):
+        if kind == "AppProject":
             for path in self.store.objects(cluster.name, None, "Application"):
                 other = self.store.read_object(path) or {}
                 if lookup(other, "spec.project") == name:
+                    # With a finalizer it hangs itself; without, the Application does.
                     raise ProviderError(
-                        f"the AppProject {name} would hang: the Application "
+                        f"deleting the AppProject {name} would hang: the Application "
                         f"{lookup(other, 'metadata.name')} still belongs to it"
                     )
 

@@ -67,16 +67,23 @@ def test_the_local_example_converges_and_each_application_follows_those_it_requi
 
 @pytest.mark.lab
 @pytest.mark.usefixtures("programs")
-def test_nothing_is_left_of_a_lab_that_was_stopped() -> None:
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_nothing_is_left_of_a_lab_that_was_stopped(stop: signal.Signals) -> None:
+    # Where the tests run in the background it may be ignored, which is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = [sys.executable, "-m", "lab", "up", "--stack", "local", "--json"]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         assert process.stdout is not None
         running: Json = json.loads(process.stdout.readline())
         folder = Path(running["kubeconfig"]).parent
         assert any(str(folder) in one for one in commands_running())
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(stop)
         assert process.wait(60) == command_line.INTERRUPTED
     assert not folder.exists()
     assert [one for one in commands_running() if str(folder) in one] == []

@@ -13,7 +13,7 @@ from lab import __main__ as command_line
 from lab import faults
 from lab.client import Answer, Client
 from lab.deployed import at_rest
-from lab.faults import NAMES, Outcome
+from lab.faults import KILLS, NAMES, Outcome
 from lab.objects import Found, Key, difference, of_applications, owned, snapshot, wished
 from lab.processes import LabError
 from tools.custom_resources import definitions_folder
@@ -190,7 +190,7 @@ def test_what_breaks_a_scenario_does_not_break_the_others() -> None:
 
 
 @pytest.mark.lab
-def test_drift_is_healed_and_gates_wait_for_the_values_that_they_were_given(
+def test_what_drifts_breaks_or_is_taken_away_does_as_claimed_and_a_destroy_leaves_what_it_says(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for program in PROGRAMS:
@@ -198,8 +198,8 @@ def test_drift_is_healed_and_gates_wait_for_the_values_that_they_were_given(
             pytest.skip(f"{program} is not on PATH; `make test` builds it")
     if not definitions_folder().is_dir():
         pytest.skip("the custom resource definitions are not there; `make test` brings them")
-    names = ("edited", "replicas", "values", "feature-off", "tenant-removed")
-    assert set(names) < set(NAMES)
+    # Two minutes of bringing another stack up are for `make lab LAB=faults`.
+    names = [name for name in NAMES if name != KILLS]
     code = command_line.main(["faults", "--only", *names, "--json"])
     told: Json = json.loads(capsys.readouterr().out)
     assert {one["name"]: one["problem"] for one in told["scenarios"]} == dict.fromkeys(names, "")

@@ -118,6 +118,12 @@ def test_an_application_takes_its_objects_with_it_when_it_is_deleted() -> None:
     assert manifest()["metadata"]["finalizers"] == ["resources-finalizer.argocd.argoproj.io"]
 
 
+def test_a_project_waits_for_no_argo_cd_that_may_remember_applications_that_are_gone() -> None:
+    project, application = manifests([entry()], REPOSITORY, "abc123")
+    assert "finalizers" not in project["metadata"]
+    assert application["metadata"]["finalizers"]
+
+
 def test_manual_sync_creates_the_application_and_starts_nothing() -> None:
     assert "automated" not in manifest(sync="manual")["spec"]["syncPolicy"]
     assert manifest()["spec"]["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}

@@ -368,6 +368,16 @@ def test_an_application_that_outlives_argo_cd_would_hang(cluster: Provider, stor
         cluster.remove(application)
 
 
+def test_a_project_that_goes_before_its_applications_would_hang(cluster: Provider) -> None:
+    _argo_cd(cluster)
+    project = _project(cluster)
+    application = cluster.make(APPLICATION, _application(), name="one")
+    with pytest.raises(ProviderError, match="the Application one still belongs to it"):
+        cluster.remove(project)
+    for made in (application, project):
+        cluster.remove(made)
+
+
 def test_a_namespace_takes_its_objects_along(cluster: Provider) -> None:
     namespace = _namespace(cluster, "serving")
     inputs = {**_config_map(), "metadata": {"name": "a", "namespace": "serving"}}
