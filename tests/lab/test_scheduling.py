@@ -150,7 +150,7 @@ def test_every_rule_holds_and_so_do_quotas_in_a_rush(capsys: pytest.CaptureFixtu
     told = json.loads(capsys.readouterr().out)
     claims = [*told["rules"], *(claim for one in told["rushes"] for claim in one["claims"])]
     assert [f"{one['says']}: {one['seen']}" for one in claims if not one["holds"]] == []
-    assert (len(told["rules"]), len(claims)) == (9, 15)
+    assert (len(told["rules"]), len(claims)) == (10, 16)
     assert code == 0
     (rush,) = told["rushes"]
     assert sum(one["jobs"] for one in rush["tenants"]) == SIZE.pods
