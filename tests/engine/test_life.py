@@ -74,6 +74,16 @@ def with_new_model(lab: Lab, refreshed: Run) -> Run:
 
 
 @pytest.fixture(scope="module")
+def without_a_tenant(lab: Lab, refreshed: Run) -> tuple[Run, list[dict[str, Any]]]:
+    """Take the last tenant away, and give what the providers did in that order."""
+    assert refreshed.stack == lab.stack
+    before = len(lab.journal())
+    tenants = stack_object(lab.config)["tenants"]
+    run = lab.engine(changed(lab.config, tenants=tenants[:-1])).up()
+    return run, lab.journal()[before:]
+
+
+@pytest.fixture(scope="module")
 def destroyed(lab: Lab, refreshed: Run) -> tuple[Run, list[dict[str, Any]]]:
     """Destroy the stack, and give what the providers did in the order in which they did it."""
     assert refreshed.stack == lab.stack
@@ -247,6 +257,25 @@ def test_a_new_model_makes_its_own_applications_and_changes_only_who_lists_model
     assert {one.kind for one in done["update"] if one.custom} <= {"Application", "AppProject"}
     assert not [one.urn for one in done["update"] if not is_part_of(one.urn, "platform")]
     assert "litellm" in {one.name.removesuffix("-application") for one in done["update"]}
+
+
+def test_a_tenant_that_is_removed_takes_its_applications_along_and_then_its_project(
+    lab: Lab, without_a_tenant: tuple[Run, list[dict[str, Any]]]
+) -> None:
+    run, journal = without_a_tenant
+    name = stack_object(lab.config)["tenants"][-1]["name"]
+    gone = [one for one in by_operation(run)["delete"] if one.custom]
+    assert {one.name.removesuffix("-application") for one in gone if one.kind == "Application"} == {
+        f"{name}-network",
+        f"{name}-tenant",
+    }
+    assert [one.kind for one in gone if one.kind != "Application"] == ["AppProject"]
+    deleted = [
+        entry["type"].rpartition(":")[2] for entry in journal if entry["operation"] == "delete"
+    ]
+    assert deleted == ["Application", "Application", "AppProject"]
+    updated = {one.name for one in by_operation(run)["update"] if one.kind == "AppProject"}
+    assert not updated
 
 
 def test_a_destroy_leaves_nothing(lab: Lab, destroyed: tuple[Run, list[dict[str, Any]]]) -> None:
