@@ -28,12 +28,12 @@ class StalledError(LabError):
     """What a claim is about does not come about: it fails, and the lab itself works."""
 
 
-def as_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
+def claims_json(claims: Sequence[Claim]) -> list[dict[str, Any]]:
     """Return claims for a script."""
     return [asdict(one) for one in claims]
 
 
-def as_table(claims: Sequence[Claim], title: str = "") -> Table:
+def claims_table(claims: Sequence[Claim], title: str = "") -> Table:
     """Return claims for people."""
     table = Table("", "claim", "seen", title=title or None, box=None, pad_edge=False)
     for one in claims:

@@ -51,8 +51,7 @@ def converge(
         from_upstream: whether charts of others come from the network.
 
     Raises:
-        ConfigError: its contract is another stack's.
-        LabError: the lab itself does not work.
+        LabError: its contract is another stack's, or the lab itself does not work.
     """
     start = time.monotonic()
     progress.stage("starting the control plane and Argo CD")

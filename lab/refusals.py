@@ -624,11 +624,7 @@ def judge_project(
                     "repoURL": repository,
                     "path": "charts/anything",
                     "targetRevision": commit,
-                    "helm": {
-                        "valuesObject": {
-                            "objects": [_config_map(f"{its_name}-{name}", allowed), *objects]
-                        }
-                    },
+                    "helm": {"valuesObject": {"objects": [own, *objects]}},
                 },
                 "destination": {"server": IN_CLUSTER_SERVER, "namespace": allowed},
                 # What is refused once is refused: five times take two minutes.

@@ -31,9 +31,7 @@ from capacity.simulation import (
     replicas_of_poll,
 )
 from components.platform.endpoints import pool_entry, vllm_entry
-from lab.claims import Claim
-from lab.claims import as_json as claims_as_json
-from lab.claims import as_table as claims_as_table
+from lab.claims import Claim, claims_json, claims_table
 from lab.command_line import Progress, page_console
 from lab.control_plane import CONTROLLER_MANAGER, SCHEDULER, ControlPlane, control_plane
 from lab.keda import OPERATOR, Look, looks, start_keda
@@ -747,7 +745,7 @@ def as_json(outcome: Outcome, claims: Sequence[Claim]) -> Json:
             }
             for row in outcome.rows
         ],
-        "claims": claims_as_json(claims),
+        "claims": claims_json(claims),
     }
 
 
@@ -770,7 +768,7 @@ def _show(outcome: Outcome, claims: Sequence[Claim]) -> None:
                 else f", asleep after {60 * scaling.sleep.idle_minutes:.0f} s"
             )
         )
-    console.print(claims_as_table(claims))
+    console.print(claims_table(claims))
     table = Table(
         *("model", "replicas", "seen", "predicted", "apart"),
         title="seconds after the start; what was before it is when the models were made",

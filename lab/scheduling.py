@@ -18,8 +18,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from lab import claims
-from lab.claims import Claim, StalledError
+from lab.claims import Claim, StalledError, claims_json, claims_table
 from lab.command_line import Progress, page_console
 from lab.control_plane import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHEDULER
 from lab.kueue import MANAGER, version_note
@@ -214,7 +213,7 @@ class RushResult:
                 }
                 for one in self.tenants
             ],
-            "claims": claims.as_json(self.claims),
+            "claims": claims_json(self.claims),
         }
 
 
@@ -415,8 +414,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(_as_json(rules, results, stalled), indent=2))
     else:
         _show(rules, results, stalled)
-    all_claims = [*rules, *stalled, *(claim for one in results for claim in one.claims)]
-    return 0 if all(one.holds for one in all_claims) else 1
+    claims = [*rules, *stalled, *(claim for one in results for claim in one.claims)]
+    return 0 if all(one.holds for one in claims) else 1
 
 
 def _rules(progress: Progress) -> list[Claim]:
@@ -430,9 +429,9 @@ def _as_json(
 ) -> Json:
     return {
         "kueue": version_note(),
-        "rules": claims.as_json(rules),
+        "rules": claims_json(rules),
         "rushes": [one.as_json() for one in results],
-        "stalled": claims.as_json(stalled),
+        "stalled": claims_json(stalled),
         "processor_time_exponents": {name: round(growth(results, name), 2) for name in PROGRAMS}
         if _comparable(results)
         else {},
@@ -446,10 +445,10 @@ def _comparable(results: Sequence[RushResult]) -> bool:
 def _show(rules: Sequence[Claim], results: Sequence[RushResult], stalled: Sequence[Claim]) -> None:
     console = page_console()
     console.print(version_note())
-    console.print(claims.as_table(rules, "each rule alone"))
+    console.print(claims_table(rules, "each rule alone"))
     for one in results:
         title = f"{one.size.nodes} nodes, {one.size.pods} pods, {one.seconds:.0f} s"
-        console.print(claims.as_table(one.claims, title))
+        console.print(claims_table(one.claims, title))
         table = Table(
             "tenant",
             *("quota", "peak", "Jobs", "preempted", "admitted p50", "p95", "longest", "pause"),
@@ -465,7 +464,7 @@ def _show(rules: Sequence[Claim], results: Sequence[RushResult], stalled: Sequen
             )
         console.print(table)
     if stalled:
-        console.print(claims.as_table(stalled, "what did not come to its end"))
+        console.print(claims_table(stalled, "what did not come to its end"))
     if not results:
         return
     table = Table(

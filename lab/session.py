@@ -62,11 +62,7 @@ def contract_of(stack: Stack) -> SubstrateContract:
 
 
 @contextmanager
-def lab(
-    stack: Stack,
-    *,
-    upstream: bool = False,
-) -> Generator[Lab]:
+def lab(stack: Stack, *, upstream: bool = False) -> Generator[Lab]:
     """Run a lab for a stack. Nothing of the platform is there yet.
 
     Args:
@@ -74,8 +70,7 @@ def lab(
         upstream: whether charts of others come from the network instead of stand-ins.
 
     Raises:
-        ConfigError: the file cannot be used.
-        LabError: a program ended, or was not ready in time.
+        LabError: the contract is another stack's, or a program ended or was not ready in time.
     """
     contract = contract_of(stack)
     with ExitStack() as running:
